@@ -1,0 +1,53 @@
+"""What every room stands on: errors, progress, registries, files and seeds."""
+
+from hnas.base.errors import CostError
+from hnas.base.errors import DataError
+from hnas.base.errors import ExportError
+from hnas.base.errors import HnasError
+from hnas.base.errors import MissingExtraError
+from hnas.base.errors import SettingsError
+from hnas.base.errors import SpaceError
+from hnas.base.errors import StorageError
+from hnas.base.errors import StudyError
+from hnas.base.errors import require_extra
+from hnas.base.files import atomic_path
+from hnas.base.files import cache_folder
+from hnas.base.files import file_sha256
+from hnas.base.files import locked
+from hnas.base.files import read_json
+from hnas.base.files import text_sha256
+from hnas.base.files import writable_folder
+from hnas.base.files import write_json
+from hnas.base.files import write_text
+from hnas.base.progress import Progress
+from hnas.base.progress import Stage
+from hnas.base.registry import Registry
+from hnas.base.seeds import derive_seed
+from hnas.base.seeds import seeded
+
+__all__ = [
+    "CostError",
+    "DataError",
+    "ExportError",
+    "HnasError",
+    "MissingExtraError",
+    "Progress",
+    "Registry",
+    "SettingsError",
+    "SpaceError",
+    "Stage",
+    "StorageError",
+    "StudyError",
+    "atomic_path",
+    "cache_folder",
+    "derive_seed",
+    "file_sha256",
+    "locked",
+    "read_json",
+    "require_extra",
+    "seeded",
+    "text_sha256",
+    "writable_folder",
+    "write_json",
+    "write_text",
+]

@@ -1,0 +1,106 @@
+"""Files that are whole or absent: atomic writes, locks, folders, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from hnas.base.errors import HnasError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside ``path`` that replaces it when the block ends well.
+
+    Raises:
+        HnasError: The folder cannot be written.
+    """
+    writable_folder(path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; results are as readable as any other file of the user.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` to ``path`` atomically (UTF-8)."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes ``value`` to ``path`` as indented JSON, atomically.
+
+    Raises:
+        ValueError: The value holds a number that JSON has no word for (infinity, NaN).
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, error: type[HnasError] = HnasError) -> Any:
+    """Reads JSON from ``path``; a missing or broken file raises ``error`` with path and reason."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise error(f"no file '{path}'") from None
+    except (OSError, UnicodeDecodeError) as reason:
+        raise error(f"cannot read '{path}': {reason}") from reason
+    except json.JSONDecodeError as reason:
+        raise error(f"'{path}' is not valid JSON: {reason}") from reason
+
+
+def writable_folder(folder: Path) -> Path:
+    """Makes ``folder`` if need be and returns it.
+
+    Raises:
+        HnasError: It cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise HnasError(f"cannot make the folder '{folder}': {reason.strerror or reason}") from reason
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise HnasError(f"the folder '{folder}' is not writable; choose another or change its permissions")
+    return folder
+
+
+def cache_folder(*parts: str) -> Path:
+    """Returns (and makes) a folder of the per-user cache: ``$HNAS_CACHE`` or ``~/.cache/hnas``."""
+    given = os.environ.get("HNAS_CACHE")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "hnas"
+    return writable_folder(base.joinpath(*parts))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds an inter-process lock for ``path`` (a ``.lock`` file beside it) during the block."""
+    writable_folder(path.parent)
+    with filelock.FileLock(path.with_name(path.name + ".lock")):
+        yield
+
+
+def file_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """Returns the SHA-256 of a text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()

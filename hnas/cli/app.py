@@ -1,0 +1,86 @@
+"""The ``hnas`` command and how it ends: results on stdout, errors in a line or two on stderr, exit codes."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+
+import click
+
+import hnas
+from hnas.cli.cost import cost
+from hnas.cli.cost import lut
+from hnas.cli.data import data
+from hnas.cli.export import evaluate
+from hnas.cli.export import export
+from hnas.cli.search import resume
+from hnas.cli.search import search
+from hnas.cli.show import list_command
+from hnas.cli.show import show
+from hnas.cli.supernet import supernet
+
+INTERRUPTED = 130
+FAILED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(hnas.__version__, prog_name="hnas")
+def cli() -> None:
+    """Find multimodal networks that are accurate, fast and frugal on a given device."""
+
+
+for command in (search, resume, list_command, show, export, evaluate, cost, lut, data, supernet):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits.
+
+    Args:
+        arguments: Words after ``hnas``; those of the process by default.
+    """
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        _quiet_libraries()
+        cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; what was finished is kept, and the trial that was running will run again", err=True)
+        return INTERRUPTED
+    except Exception as error:
+        message = _message(error)
+        if message is None:
+            raise
+        click.echo(f"error: {message}", err=True)
+        return FAILED
+    return 0
+
+
+def _message(error: Exception) -> str | None:
+    """Returns what to tell of an error that a user can mend; None for one that is a fault of ours."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from hnas.base import HnasError
+
+    if isinstance(error, HnasError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError) or type(error).__name__ == "StorageInternalError":
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        return f"the study database failed: {reason}; what was finished is kept: hnas resume goes on"
+    return None
+
+
+def _quiet_libraries() -> None:
+    """Optuna logs every trial to stderr and warns of what hnas uses on purpose."""
+    import logging
+
+    logging.getLogger("optuna").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="optuna")

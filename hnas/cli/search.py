@@ -1,0 +1,96 @@
+"""``hnas search`` and ``hnas resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hnas.cli.options import accelerator_option
+from hnas.cli.options import artifacts_option
+from hnas.cli.options import dataset_again_option
+from hnas.cli.options import storage_option
+from hnas.cli.output import json_option
+
+_TRIALS = click.IntRange(min=1)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with settings.")
+@click.option("--dataset", metavar="NAME_OR_FILE", help="digits, digits-sum, or a dataset file.  [default: digits]")
+@click.option("--device", metavar="NAME_OR_FILE", help="Device searched for, or its cost table.  [default: host]")
+@click.option("--storage", metavar="URL", help="Study database.  [default: sqlite:///hnas.db]")
+@artifacts_option
+@click.option("--trials", type=_TRIALS, help="Total of trials with values.  [default: 30]")
+@click.option("--timeout", type=_POSITIVE, metavar="SECONDS", help="Begin no trial after this.")
+@click.option("--objectives", metavar="LIST", help="score,latency,energy (any cost beside score).")
+@click.option("--max-latency", type=_POSITIVE, metavar="MS", help="Latency budget.")
+@click.option("--max-energy", type=_POSITIVE, metavar="MJ", help="Energy budget.")
+@click.option("--score", type=click.Choice(["metric", "log_loss"]), help="What ranks.  [default: metric]")
+@click.option("--population", type=click.IntRange(min=2), help="Individuals a generation.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seeds everything.  [default: 0]")
+@click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where PyTorch trains.")
+@json_option
+def search(config: Path | None, as_json: bool, **options: Any) -> None:
+    """Search networks: create the study NAME (or join it) and run trials.
+
+    Without options: spoken and written digits, on this machine, 30 trials. Supernets and the cost table of this machine
+    are made the first time. Ctrl-C loses nothing: hnas resume NAME goes on.
+    """
+    from hnas.cli.progress import make_progress
+    from hnas.studies import read_config
+    from hnas.studies import search as run
+
+    options["max_latency_ms"] = options.pop("max_latency")
+    options["max_energy_mj"] = options.pop("max_energy")
+    if options["objectives"] is not None:
+        options["objectives"] = tuple(part.strip() for part in options["objectives"].split(","))
+    stored = run(read_config(config, options), make_progress())
+    _print_end(stored, as_json)
+
+
+@click.command()
+@click.argument("name")
+@storage_option
+@artifacts_option
+@click.option("--trials", type=_TRIALS, help="Total of trials with values; by default what was last asked for.")
+@click.option("--timeout", type=_POSITIVE, metavar="SECONDS", help="Begin no trial after this.")
+@dataset_again_option
+@accelerator_option
+@json_option
+def resume(
+    name: str,
+    storage: str,
+    artifacts: str | None,
+    trials: int | None,
+    timeout: float | None,
+    dataset: str | None,
+    accelerator: str,
+    as_json: bool,
+) -> None:
+    """Go on with the study NAME from its stored settings."""
+    from hnas.cli.progress import make_progress
+    from hnas.studies import resume as run
+
+    stored = run(
+        name,
+        storage=storage,
+        trials=trials,
+        timeout=timeout,
+        dataset=dataset,
+        artifacts=artifacts,
+        accelerator_name=accelerator,
+        progress=make_progress(),
+    )
+    _print_end(stored, as_json)
+
+
+def _print_end(stored: Any, as_json: bool) -> None:
+    from hnas.cli.show import print_study
+
+    print_study(stored, as_json)
+    if not as_json:
+        click.echo(f"Export one of them:  hnas export {stored.name} --to DIR", err=True)

@@ -1,0 +1,96 @@
+"""The price of a network: the sum over its charged layers, and what was not charged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from dataclasses import dataclass
+from typing import Any
+
+from hnas.base import CostError
+from hnas.costs.layer import Layer
+from hnas.costs.table import CostTable
+
+_NAMED = 3  # Missing layers that an error spells out; the rest are counted.
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A layer to pay for, and the part of the network (such as ``image`` or ``fusion``) that needs it."""
+
+    part: str
+    layer: Layer
+
+
+@dataclass(frozen=True)
+class PriceLine:
+    """One line of a breakdown; ``energy_mj`` is None where the table has no energies."""
+
+    part: str
+    key: str
+    latency_ms: float
+    energy_mj: float | None
+    provenance: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a network costs, layer by layer.
+
+    Attributes:
+        latency_ms: Sum of the latencies.
+        energy_mj: Sum of the energies, or None where the table has none.
+        lines: One line a charge, in the order charged.
+        not_charged: Names of what the network runs but the accounting leaves out.
+    """
+
+    latency_ms: float
+    energy_mj: float | None
+    lines: tuple[PriceLine, ...]
+    not_charged: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns ``latency_ms``, ``energy_mj`` (or None), ``layers`` and ``not_charged``."""
+        return {
+            "latency_ms": self.latency_ms,
+            "energy_mj": self.energy_mj,
+            "layers": [asdict(line) for line in self.lines],
+            "not_charged": list(self.not_charged),
+        }
+
+
+def price(table: CostTable, charges: Sequence[Charge], not_charged: Sequence[str] = ()) -> Price:
+    """Adds up what the charged layers cost; a layer charged twice is paid twice.
+
+    Raises:
+        CostError: The table lacks layers; names them, the table's device and the command that measures them.
+    """
+    missing = table.missing(charge.layer for charge in charges)
+    if missing:
+        raise CostError(_missing_message(table.device, missing))
+    lines = tuple(_line(table, charge) for charge in charges)
+    energies = [line.energy_mj for line in lines if line.energy_mj is not None]
+    return Price(
+        latency_ms=math.fsum(line.latency_ms for line in lines),
+        energy_mj=math.fsum(energies) if table.has_energy else None,
+        lines=lines,
+        not_charged=tuple(not_charged),
+    )
+
+
+def _line(table: CostTable, charge: Charge) -> PriceLine:
+    cost = table.layers[charge.layer.key]
+    return PriceLine(charge.part, charge.layer.key, cost.latency_ms, cost.energy_mj, cost.provenance)
+
+
+def _missing_message(device: str, missing: Sequence[Layer]) -> str:
+    named = ", ".join(layer.key for layer in missing[:_NAMED])
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    command = f"hnas lut profile --device {device}"
+    if device == "host":
+        remedy = f"measure them with: {command}"
+    else:
+        remedy = f"measure them on that device with: {command} (or import a table that has them)"
+    layers = "layer" if len(missing) == 1 else "layers"
+    return f"the cost table of '{device}' lacks {len(missing)} {layers}: {named}{more}\n{remedy}"

@@ -1,0 +1,73 @@
+"""What a dataset file holds, independent of how HDF5 lays it out: hashes of the whole and of single samples."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hnas.datasets.format import header
+from hnas.datasets.task import Task
+
+_CHUNK_BYTES = 1 << 23
+
+
+def chunks(array: Any) -> Iterator[NDArray[Any]]:
+    """Yields an HDF5 array (or any array) in pieces of whole samples of about 8 MB."""
+    row_bytes = max(1, array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64)))
+    rows = max(1, _CHUNK_BYTES // row_bytes)
+    for start in range(0, array.shape[0], rows):
+        yield np.asarray(array[start : start + rows])
+
+
+def array_names(task: Task) -> tuple[str, ...]:
+    """Returns the names of all arrays that a split of ``task`` may hold, sorted."""
+    names = {"label", "group"}
+    for modality in task.modalities:
+        names |= {modality.name, f"{modality.name}_index", f"{modality.name}_mask"}
+    return tuple(sorted(names))
+
+
+def content_sha256(file: Any, task: Task, groups: tuple[str, ...]) -> str:
+    """Returns the SHA-256 of task and arrays, in hex; equal content gives equal hashes whatever wrote the file.
+
+    Args:
+        file: An open HDF5 file (or a mapping of mappings of arrays).
+        task: Its task, hashed as canonical JSON.
+        groups: The groups to cover, in this order.
+    """
+    digest = hashlib.sha256(json.dumps(header(task), sort_keys=True).encode())
+    for group in groups:
+        for name in array_names(task):
+            if name not in file[group]:
+                continue
+            array = file[group][name]
+            if array.dtype.kind in "OS":
+                texts = json.dumps([name, *group_names(array)])
+                digest.update(f"\n{group}/text/{texts}\n".encode())
+                continue
+            little = array.dtype.newbyteorder("<")
+            digest.update(f"\n{group}/{name} {little.str} {array.shape}\n".encode())
+            for chunk in chunks(array):
+                digest.update(np.ascontiguousarray(chunk, dtype=little).data)
+    return digest.hexdigest()
+
+
+def group_names(array: Any) -> list[str]:
+    """Returns the entries of a ``group`` array (whole numbers or texts) as texts."""
+    return [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in np.asarray(array).tolist()]
+
+
+def sample_digests(split: Any, modality: str) -> list[bytes]:
+    """Returns one 16-byte digest a sample of the raw values of one modality, index arrays resolved."""
+    digests = [
+        hashlib.blake2b(np.ascontiguousarray(row).data, digest_size=16).digest()
+        for chunk in chunks(split[modality])
+        for row in chunk
+    ]
+    index = f"{modality}_index"
+    return [digests[row] for row in np.asarray(split[index])] if index in split else digests

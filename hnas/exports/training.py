@@ -1,0 +1,147 @@
+"""Final training: the chosen network whole, backbones included, on everything but test."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch import Tensor
+from torch.nn import functional as F
+
+from hnas.base import Progress
+from hnas.base import seeded
+from hnas.spaces import Backbone
+from hnas.spaces import channels_last
+from hnas.studies import build_network
+from hnas.studies import FinalRecipe
+from hnas.studies import MultimodalNetwork
+from hnas.studies import Plan
+from hnas.studies import Tensors
+from hnas.training import task_loss
+from hnas.training import Trainer
+
+TRAINED_ON = ("fit", "search", "val")
+"""All splits but test."""
+
+
+def train_final(
+    plan: Plan,
+    tensors: Tensors,
+    backbones: Mapping[str, Backbone],
+    recipe: FinalRecipe,
+    seed: int,
+    progress: Progress,
+) -> MultimodalNetwork:
+    """Trains a network whole on everything but test.
+
+    The loss is that of the fused logits, plus ``recipe.unimodal_weight`` times the sum of those of the backbones' own
+    heads. Late fusion has no weights of its own: its backbones learn by their heads' losses and the fused one.
+
+    Args:
+        plan: What to train.
+        tensors: The data.
+        backbones: Backbones to start from, one a modality; copied.
+        recipe: How.
+        seed: Seeds the fusion's first weights, dropout, order and augmentation.
+        progress: Receives a stage over all steps.
+
+    Returns:
+        The network with all heads, in eval mode.
+    """
+    names = [branch.modality for branch in plan.branches]
+    inputs = [torch.cat([tensors.inputs(split, name) for split in TRAINED_ON]) for name in names]
+    labels = torch.cat([tensors.labels(split) for split in TRAINED_ON])
+    with seeded(seed):
+        network = build_network(plan, tensors.dataset.task.modalities, copy.deepcopy(dict(backbones)), recipe.dropout)
+        network.to(tensors.accelerator).train()
+        trainer = Trainer(network.parameters(), len(labels), recipe, seed)
+        average = WeightAverage(network)
+
+        def accumulate(rows: Tensor) -> float:
+            rows = rows.to(labels.device)
+            batch = [channels_last(augmented(values[rows], recipe)) for values in inputs]
+            fused, heads = network.everything(*batch)
+            loss = task_loss(fused, labels[rows], recipe.label_smoothing)
+            for head in heads:
+                loss = loss + recipe.unimodal_weight * task_loss(head, labels[rows], recipe.label_smoothing)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return float(loss.detach())
+
+        first_averaged = round(recipe.epochs * (1 - recipe.averaged))
+        with progress.stage("final training", trainer.steps_per_epoch * recipe.epochs) as stage:
+            for epoch in range(recipe.epochs):
+                trainer.epoch(accumulate, stage)
+                if epoch >= first_averaged:
+                    average.add(network)
+    if average.count:
+        average.apply(network)
+        _recalibrate(network, inputs)
+    return network.eval()
+
+
+def augmented(values: Tensor, recipe: FinalRecipe) -> Tensor:
+    """Returns a batch of normalised inputs, shifted and with noise as the recipe says.
+
+    Args:
+        values: (samples, ...); only feature maps (samples, channels, height, width) are shifted, edges repeated.
+        recipe: Says how much.
+    """
+    if recipe.shift and values.ndim == 4:
+        values = _shifted(values, recipe.shift)
+    if recipe.noise:
+        values = values + recipe.noise * torch.randn_like(values)
+    return values
+
+
+def _shifted(values: Tensor, most: int) -> Tensor:
+    samples, _, height, width = values.shape
+    padded = F.pad(values, (most, most, most, most), mode="replicate")
+    down, right = torch.randint(0, 2 * most + 1, (2, samples), device=values.device)
+    rows = down[:, None] + torch.arange(height, device=values.device)
+    columns = right[:, None] + torch.arange(width, device=values.device)
+    sample = torch.arange(samples, device=values.device)[:, None, None]
+    # Indexing puts channels last: (samples, height, width, channels).
+    return padded.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class WeightAverage:
+    """The mean of weights over the last epochs (Izmailov et al., 2018, "Averaging Weights Leads to Wider Optima").
+
+    Args:
+        network: Whose weights are averaged.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._sums = {name: torch.zeros_like(value) for name, value in network.named_parameters()}
+        self.count = 0
+
+    @torch.no_grad()
+    def add(self, network: nn.Module) -> None:
+        """Takes the weights as they are now into the mean."""
+        for name, value in network.named_parameters():
+            self._sums[name] += value
+        self.count += 1
+
+    @torch.no_grad()
+    def apply(self, network: nn.Module) -> None:
+        """Gives the network the mean weights; its BatchNorm statistics are then to be computed anew."""
+        for name, value in network.named_parameters():
+            value.copy_(self._sums[name] / self.count)
+
+
+@torch.no_grad()
+def _recalibrate(network: MultimodalNetwork, inputs: Sequence[Tensor]) -> None:
+    """BatchNorm statistics of the whole network as the average over the training inputs."""
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    batches = -(-len(inputs[0]) // 256)
+    for parts in zip(*(values.tensor_split(batches) for values in inputs), strict=True):
+        network.everything(*(channels_last(part) for part in parts))
+    network.eval()

@@ -1,0 +1,9 @@
+"""Tables, plots and figures of studies."""
+
+from hnas.reports.pareto import draw_pareto
+from hnas.reports.tables import baseline_rows
+from hnas.reports.tables import front_rows
+from hnas.reports.tables import reading_rows
+from hnas.reports.tables import Table
+
+__all__ = ["Table", "baseline_rows", "draw_pareto", "front_rows", "reading_rows"]

@@ -1,0 +1,84 @@
+"""What tables say, as rows of text; how they are drawn is the front end's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        title: What it shows.
+        columns: Headings.
+        rows: One tuple a row, as long as ``columns``.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def front_rows(shown: Mapping[str, Any]) -> Table:
+    """Returns the front of a study as a table.
+
+    Args:
+        shown: What `hnas.studies.show` returns.
+    """
+    energy = any(item["energy_mj"] is not None for item in shown["front"])
+    metric = shown["metric"] if shown["metric"] != "log_loss" else "score"
+    columns = ["trial", metric, "± seeds", "log loss", "latency ms", *(["energy mJ"] if energy else []), "network"]
+    rows = []
+    for item in shown["front"]:
+        std = "-" if item["score_std"] is None else f"{item['score_std']:.4f}"
+        costs = [f"{item['latency_ms']:.3f}", *([f"{item['energy_mj']:.3f}"] if energy else [])]
+        rows.append(
+            (str(item["trial"]), f"{item['score']:.4f}", std, f"{item['log_loss']:.4f}", *costs, network_text(item))
+        )
+    return Table(f"Front of {shown['study']} on {shown['device']} (scores on val)", tuple(columns), tuple(rows))
+
+
+def network_text(item: Mapping[str, Any]) -> str:
+    """Returns a network in a few words: depths of backbones, then the fusion's operators."""
+    architecture = item["architecture"]
+    parts = [
+        f"{name} d{'/'.join(map(str, genes['depth']))}"
+        for name, genes in architecture["backbones"].items()
+        if "depth" in genes
+    ]
+    cells = architecture["fusion"].get("cells", [])
+    operators = " | ".join("+".join(node["op"] for node in cell["nodes"]) for cell in cells)
+    return ", ".join([*parts, operators or architecture["fusion"]["kind"]])
+
+
+def baseline_rows(shown: Mapping[str, Any]) -> Table:
+    """Returns what the picked trial is to be compared with, as a table (fractions, on val)."""
+    found = shown["baselines"]
+    rows = [(f"{name} alone", _fraction(score)) for name, score in (found["unimodal"] or {}).items()]
+    rows.append(("late fusion of the same backbones", _fraction(found["late_fusion"])))
+    rows.append((f"random search ({found['random']['trials']} trials)", _fraction(found["random"]["score"])))
+    rows.append((f"picked: trial {found['trial']}", _fraction(found["learned"])))
+    return Table("Baselines", ("", "score"), tuple(rows))
+
+
+def reading_rows(test: Mapping[str, Any]) -> Table:
+    """Returns a reading of test as a table.
+
+    Args:
+        test: The entry ``test`` of ``metrics.json``.
+    """
+    named = [("this network", test["fused"]), ("late fusion of it", test["late_fusion"])]
+    named += [(f"{name} alone", score) for name, score in test["unimodal"].items()]
+    rows = []
+    for label, score in named:
+        interval = score.get("interval_95")
+        shown = f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "-"
+        rows.append((label, _fraction(score["score"]), shown, f"{score['correct']} of {test['samples']}"))
+    return Table("Test, one reading", ("", test["metric"], "95 % interval", "right"), tuple(rows))
+
+
+def _fraction(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,148 @@
+"""Training of supernets: the sandwich rule with in-place distillation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hnas.base import derive_seed
+from hnas.base import Progress
+from hnas.base import seeded
+from hnas.base import SpaceError
+from hnas.spaces.architecture import Architecture
+from hnas.spaces.backbone import channels_last
+from hnas.spaces.checkpoint import Checkpoint
+from hnas.spaces.checkpoint import training_identity
+from hnas.spaces.supernet import Supernet
+from hnas.training import Recipe
+from hnas.training import task_loss
+from hnas.training import Trainer
+
+RANDOM_SUBNETS = 2
+"""Random architectures a step, beside the largest and the smallest."""
+
+CHECKPOINTS = 10
+"""Checkpoints a training, about; the last one is after the last epoch."""
+
+_CPU = torch.device("cpu")
+
+
+def train_supernet(
+    supernet: Supernet,
+    inputs: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    *,
+    seed: int,
+    progress: Progress,
+    accelerator: torch.device = _CPU,
+    checkpoint: Path | None = None,
+) -> None:
+    """Trains all subnets together (Yu and Huang, "Universally Slimmable Networks", ICCV 2019).
+
+    In each step the largest subnet learns from the labels; the smallest and two random ones learn from the largest's
+    probabilities; gradients add up to one optimizer step. Dropout, if the recipe has any, is the largest's alone.
+    The outcome follows from weights, data, recipe and seed, interrupted and resumed or not.
+
+    Args:
+        supernet: What learns, in place; left in eval mode on the accelerator. Its running BatchNorm statistics mix
+            those of all subnets: extract and recalibrate before a subnet is used.
+        inputs: Normalised inputs of ``fit``, sample first.
+        labels: Classes (N) or multi-hot (N x outputs).
+        recipe: How to train.
+        seed: Seeds the order of samples, the random subnets and dropout.
+        progress: Receives one stage with a step for each optimizer step.
+        accelerator: Where to compute.
+        checkpoint: Where to keep the state a few times, in the file and in weights beside it; goes on from there if it
+            exists. It stays when training ends; ``discard_checkpoint`` removes it.
+
+    Raises:
+        SpaceError: Inputs do not fit the space or the labels, or the checkpoint is of another training.
+        HnasError: The loss is not finite, or the checkpoint cannot be written.
+    """
+    _check(supernet, inputs, labels)
+    supernet.to(accelerator)
+    trainer = Trainer(supernet.parameters(), len(inputs), recipe, derive_seed(seed, "order"))
+    keeper = None
+    done = 0
+    if checkpoint is not None:
+        keeper = Checkpoint(checkpoint, training_identity(supernet, inputs, labels, recipe, seed))
+        done = keeper.restore(supernet, trainer)
+    supernet.train()
+    every = max(1, recipe.epochs // CHECKPOINTS)
+    with progress.stage(f"supernet {supernet.space.variant}", recipe.epochs * trainer.steps_per_epoch) as stage:
+        stage.advance(done * trainer.steps_per_epoch)
+        for epoch in range(done, recipe.epochs):
+            # Every epoch has its own random numbers, so that a resumed training draws what it would have drawn.
+            step = _Sandwich(supernet, inputs, labels, recipe, np.random.default_rng(derive_seed(seed, epoch)))
+            with seeded(derive_seed(seed, "dropout", epoch)):
+                trainer.epoch(step, stage)
+            if keeper and ((epoch + 1) % every == 0 or epoch + 1 == recipe.epochs):
+                keeper.save(supernet, trainer, epoch + 1)
+    supernet.eval()
+
+
+def discard_checkpoint(path: Path) -> None:
+    """Deletes the checkpoint at ``path`` and its weights, once what it led to is kept elsewhere."""
+    Checkpoint(path, "").remove()
+
+
+class _Sandwich:
+    """One step: gradients of four subnets on the same rows."""
+
+    def __init__(
+        self, supernet: Supernet, inputs: Tensor, labels: Tensor, recipe: Recipe, rng: np.random.Generator
+    ) -> None:
+        self._supernet = supernet
+        self._inputs = inputs
+        self._labels = labels
+        self._recipe = recipe
+        self._rng = rng
+        self._place = next(supernet.parameters()).device
+
+    def __call__(self, rows: Tensor) -> float:
+        x = channels_last(self._inputs[rows.to(self._inputs.device)].to(self._place))
+        labels = self._labels[rows.to(self._labels.device)].to(self._place)
+        space = self._supernet.space
+        logits = self._supernet(x, space.largest(), self._recipe.dropout)
+        loss = task_loss(logits, labels, self._recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        teacher = logits.detach()
+        for architecture in self._students():
+            distillation_loss(self._supernet(x, architecture), teacher, labels.ndim == 1).backward()  # type: ignore[no-untyped-call]
+        return loss.item()
+
+    def _students(self) -> list[Architecture]:
+        space = self._supernet.space
+        return [space.smallest(), *(space.random(self._rng) for _ in range(RANDOM_SUBNETS))]
+
+
+def distillation_loss(logits: Tensor, teacher: Tensor, multiclass: bool) -> Tensor:
+    """Returns the mean cross-entropy to the teacher's probabilities: softmax, or one sigmoid a label.
+
+    Args:
+        logits: The student's, N x outputs.
+        teacher: The teacher's logits, N x outputs, without gradient.
+        multiclass: One label of many, or any subset of them.
+    """
+    if multiclass:
+        return F.cross_entropy(logits, teacher.softmax(dim=1))
+    return F.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
+
+
+def _check(supernet: Supernet, inputs: Tensor, labels: Tensor) -> None:
+    space = supernet.space
+    if tuple(inputs.shape[1:]) != tuple(space.input_shape):
+        raise SpaceError(f"inputs have shape {tuple(inputs.shape[1:])}, the space needs {tuple(space.input_shape)}")
+    if len(inputs) != len(labels):
+        raise SpaceError(f"there are {len(inputs)} inputs, but {len(labels)} labels")
+    if len(inputs) < 2:
+        raise SpaceError("a supernet cannot learn from fewer than two samples")
+    if labels.ndim == 2 and labels.shape[1] != space.outputs:
+        raise SpaceError(f"labels have {labels.shape[1]} columns, the space has {space.outputs} outputs")
+    if labels.ndim == 1 and int(labels.max()) >= space.outputs:
+        raise SpaceError(f"labels go up to {int(labels.max())}, the space has {space.outputs} outputs")

@@ -1,0 +1,54 @@
+"""The names and forms of everything hnas stores with studies and trials; no other module spells them."""
+
+from __future__ import annotations
+
+FORMAT = 1
+"""Version of what is stored; a study of another format is refused."""
+
+STUDY_FORMAT = "hnas:format"
+STUDY_VERSION = "hnas:version"
+STUDY_SETTINGS = "hnas:settings"
+STUDY_DATASET_PATH = "hnas:dataset_path"
+STUDY_TRIALS = "hnas:trials"
+STUDY_REFERENCE_POINT = "hnas:reference_point"
+STUDY_ARTIFACTS = "hnas:artifacts"
+STUDY_RESCORED_PREFIX = "hnas:rescored:"
+STUDY_TEST_READING_PREFIX = "hnas:test_reading:"
+
+TRIAL_KEY = "key"
+TRIAL_CANDIDATE = "candidate"
+TRIAL_REUSED_FROM = "reused_from"
+TRIAL_ARCHITECTURE = "architecture"
+TRIAL_SCORE = "score"
+TRIAL_LOG_LOSS = "log_loss"
+TRIAL_UNIMODAL = "unimodal_scores"
+TRIAL_LATE_SCORE = "late_score"
+TRIAL_LATE_LOG_LOSS = "late_log_loss"
+TRIAL_COSTS = "costs"
+TRIAL_SECONDS = "seconds"
+TRIAL_SEED = "seed"
+TRIAL_FEASIBLE = "feasible"
+TRIAL_CONSTRAINT_PREFIX = "g/"
+TRIAL_WORKER = "worker"
+TRIAL_ENDED = "ended"
+TRIAL_ERROR = "error"
+TRIAL_ATTEMPT = "attempt"
+TRIAL_RETRY_OF = "retry_of"
+
+SAMPLER_GENERATION = "NSGAIISampler:generation"
+SAMPLER_PARENTS_PREFIX = "NSGAIISampler:parent:"
+
+REPLAYED = (
+    TRIAL_KEY,
+    TRIAL_CANDIDATE,
+    TRIAL_ARCHITECTURE,
+    TRIAL_SCORE,
+    TRIAL_LOG_LOSS,
+    TRIAL_UNIMODAL,
+    TRIAL_LATE_SCORE,
+    TRIAL_LATE_LOG_LOSS,
+    TRIAL_COSTS,
+    TRIAL_SEED,
+    TRIAL_FEASIBLE,
+)
+"""What a trial that answers from an earlier one repeats."""

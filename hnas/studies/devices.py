@@ -1,0 +1,123 @@
+"""Pricing a network on a device, and measuring this machine for the spaces of a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hnas.base import derive_seed
+from hnas.base import Progress
+from hnas.base import seeded
+from hnas.costs import Accounting
+from hnas.costs import additivity
+from hnas.costs import CostTable
+from hnas.costs import device_folder
+from hnas.costs import find_meter
+from hnas.costs import HOST
+from hnas.costs import host_table
+from hnas.costs import host_table_path
+from hnas.costs import locate_table
+from hnas.costs import measure
+from hnas.costs import Price
+from hnas.costs import profile
+from hnas.costs import ProfileSettings
+from hnas.datasets import locate_dataset
+from hnas.datasets import open_dataset
+from hnas.datasets import Task
+from hnas.fusion import Macro
+from hnas.fusion import random_genotype
+from hnas.spaces import Space
+from hnas.studies.network import build_network
+from hnas.studies.plan import Branch
+from hnas.studies.plan import fusion_inputs
+from hnas.studies.plan import Plan
+from hnas.studies.problem import spaces_for
+from hnas.studies.resolution import reachable_layers
+from hnas.studies.resolution import resolved_spaces
+from hnas.studies.settings import FusionSettings
+from hnas.studies.settings import SearchConfig
+
+WHOLE_NETWORKS = 20
+"""Random networks that sums of layers are compared with."""
+
+
+def price_plan(
+    plan: Plan, device: str, accounting: Accounting | None = None, progress: Progress | None = None
+) -> Price:
+    """Prices a network on a device; what this machine's table lacks is measured now.
+
+    Args:
+        plan: The network.
+        device: ``host``, a known device, or a table's file.
+        accounting: The table's own by default.
+        progress: Receives the measuring.
+
+    Raises:
+        CostError: The device is unknown, or its table lacks a layer.
+    """
+    if device == HOST:
+        charges, _ = plan.charges(accounting or "deployed")
+        table = host_table({charge.layer for charge in charges}, meter=find_meter(), progress=progress or Progress())
+    else:
+        table = CostTable.load(locate_table(device))
+    return plan.price(table, accounting)
+
+
+def profile_spaces(
+    config: SearchConfig, device: str, to: Path | None, check: bool, progress: Progress
+) -> tuple[Path, CostTable]:
+    """Measures every layer that the spaces of a dataset can reach on this machine.
+
+    Args:
+        config: Names the dataset, and its spaces and fusion where they differ from the preset.
+        device: What to call this machine in the table.
+        to: Where to write; by default the cache for ``host``, else the folder of devices.
+        check: Whether to compare sums of layers with whole networks, and keep the comparison in the table.
+        progress: Receives the measuring.
+
+    Returns:
+        The file and the table.
+    """
+    dataset = open_dataset(locate_dataset(config.dataset))
+    backbones, fusion, _ = resolved_spaces(config, dataset.task)
+    spaces = spaces_for(dataset.task, backbones)
+    layers = reachable_layers(spaces, fusion, dataset.task, "deployed")
+    table = profile(layers, device=device, meter=find_meter(), progress=progress)
+    if check:
+        pairs = _whole_networks(dataset.task, spaces, fusion, table, progress)
+        table = dataclasses.replace(table, additivity=additivity(pairs))
+    path = to or (host_table_path() if device == HOST else device_folder() / f"{device}.json")
+    table.save(path)
+    return path, table
+
+
+def _whole_networks(
+    task: Task, spaces: Mapping[str, Space], fusion: FusionSettings, table: CostTable, progress: Progress
+) -> list[tuple[float, float]]:
+    """Predicts and measures random whole networks; pairs of (sum of layers, measured), in ms."""
+    rng = np.random.default_rng(derive_seed("whole networks"))
+    settings = ProfileSettings()
+    pairs = []
+    with progress.stage("whole networks", WHOLE_NETWORKS) as stage:
+        for number in range(WHOLE_NETWORKS):
+            plan = _random_plan(task, spaces, fusion, rng)
+            with seeded(number):
+                network = build_network(plan, task.modalities).deployed()
+            inputs = [torch.zeros(1, *modality.shape) for modality in task.modalities]
+            pairs.append((plan.price(table).latency_ms, measure(network, inputs, settings).latency_ms))
+            stage.advance()
+    return pairs
+
+
+def _random_plan(task: Task, spaces: Mapping[str, Space], fusion: FusionSettings, rng: np.random.Generator) -> Plan:
+    multiclass = task.kind == "multiclass"
+    branches = tuple(Branch.of(name, space, space.random(rng)) for name, space in spaces.items())
+    inputs = fusion_inputs(branches, task.outputs, multiclass)
+    kind = str(rng.choice(fusion.kinds))
+    cells, nodes = (int(rng.integers(1, most + 1)) for most in (fusion.max_cells, fusion.max_nodes))
+    genotype = random_genotype(Macro(cells, nodes, fusion.channels, fusion.length, kind), inputs, rng)
+    return Plan(task.name, task.outputs, multiclass, branches, genotype)

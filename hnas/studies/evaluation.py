@@ -1,0 +1,124 @@
+"""What candidates are worth: late fusion for nothing, fusion search on cached features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from hnas.base import derive_seed
+from hnas.base import Progress
+from hnas.costs import Layer
+from hnas.fusion import fusion_spaces
+from hnas.fusion import Genotype
+from hnas.fusion import predict
+from hnas.fusion import train_fusion
+from hnas.studies.candidate import Candidate
+from hnas.studies.features import FeatureStore
+from hnas.studies.problem import Problem
+from hnas.training import log_loss
+from hnas.training import log_probabilities
+from hnas.training import metrics
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well logits answer.
+
+    Attributes:
+        metric: The task's metric, a fraction in [0, 1].
+        log_loss: Mean negative log-likelihood in nats.
+    """
+
+    metric: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class LateResult:
+    """What backbones achieve on val without any training of a fusion.
+
+    Attributes:
+        fused: The sum of their log-probabilities.
+        unimodal: Each one alone.
+    """
+
+    fused: Score
+    unimodal: dict[str, Score]
+
+
+class Evaluator:
+    """Scores candidates of one problem on val.
+
+    Args:
+        problem: Dataset, spaces and cost table.
+        store: Features of backbones.
+    """
+
+    def __init__(self, problem: Problem, store: FeatureStore) -> None:
+        self._problem = problem
+        self._store = store
+
+    def score(self, logits: Tensor, labels: Tensor) -> Score:
+        """Scores logits (samples, outputs) by the task's metric and by log-loss."""
+        return Score(metrics.get(self._problem.task.metric)(logits, labels), log_loss(logits, labels))
+
+    def late(self, candidate: Candidate) -> LateResult:
+        """Scores late fusion of a candidate's backbones, and each backbone alone."""
+        features = self._store.features(self._problem.branches(candidate), "val")
+        names = [name for name, _ in candidate.architectures]
+        return LateResult(
+            self.score(self.late_logits(features.logits), features.labels),
+            {name: self.score(logits, features.labels) for name, logits in zip(names, features.logits, strict=True)},
+        )
+
+    def late_logits(self, logits: Sequence[Tensor]) -> Tensor:
+        """Adds up log-probabilities with equal weights (one modality: its logits)."""
+        if len(logits) == 1:
+            return logits[0]
+        multiclass = self._problem.task.kind == "multiclass"
+        total = log_probabilities(logits[0], multiclass)
+        for more in logits[1:]:
+            total = total + log_probabilities(more, multiclass)
+        return total
+
+    def search(self, candidate: Candidate, seed: int, progress: Progress) -> Genotype:
+        """Searches the fusion network of a candidate: weights on ``fit``, architecture parameters on ``search``."""
+        branches = self._problem.branches(candidate)
+        outcome = fusion_spaces.get(candidate.macro.kind)().search(
+            candidate.macro,
+            self._problem.plan(candidate, Genotype("late")).inputs,
+            self._store.features(branches, "fit"),
+            self._store.features(branches, "search"),
+            self._problem.settings.recipes.search,
+            self._layer_costs,
+            derive_seed("search", seed, candidate.key),
+            progress,
+            self._problem.table.accounting,
+        )
+        return outcome.genotype
+
+    def derived(self, candidate: Candidate, genotype: Genotype, seed: int, progress: Progress) -> Score:
+        """Trains the derived network on ``fit`` and scores it, in eval mode, on val."""
+        branches = self._problem.branches(candidate)
+        network = train_fusion(
+            genotype,
+            self._problem.plan(candidate, genotype).inputs,
+            self._store.features(branches, "fit"),
+            self._problem.settings.recipes.derived,
+            derive_seed("derived", seed, candidate.key),
+            progress,
+        )
+        features = self._store.features(branches, "val")
+        return self.score(predict(network, features), features.labels)
+
+    @property
+    def val_size(self) -> int:
+        """Number of samples that scores are computed on."""
+        return self._problem.dataset.size("val")
+
+    def _layer_costs(self, layer: Layer) -> tuple[float, float | None]:
+        entry = self._problem.table.layers.get(layer.key)
+        return (math.inf, None) if entry is None else (entry.latency_ms, entry.energy_mj)

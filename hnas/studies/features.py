@@ -1,0 +1,140 @@
+"""What frozen backbones say of the data: computed once a backbone, kept in a bounded cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hnas.datasets import Dataset
+from hnas.datasets import normalised
+from hnas.fusion import Features
+from hnas.fusion import pool_tap
+from hnas.spaces import Backbone
+from hnas.spaces import channels_last
+from hnas.spaces import recalibrate
+from hnas.spaces import Supernet
+from hnas.studies.plan import Branch
+from hnas.training import BoundedCache
+
+SEARCH_SPLITS = ("fit", "search", "val")
+"""All splits but test, which no search reads."""
+
+CACHE_BYTES = 2 * 1024**3
+BATCH = 256
+
+
+class Tensors:
+    """Normalised inputs and labels of a dataset, each split read once and when first asked for.
+
+    Args:
+        dataset: The data.
+        accelerator: Where the tensors live.
+    """
+
+    def __init__(self, dataset: Dataset, accelerator: torch.device) -> None:
+        self.dataset = dataset
+        self.accelerator = accelerator
+        self._inputs: dict[tuple[str, str], Tensor] = {}
+        self._labels: dict[str, Tensor] = {}
+
+    def inputs(self, split: str, modality: str) -> Tensor:
+        """Returns the normalised inputs of one modality, float32, sample first."""
+        if (split, modality) not in self._inputs:
+            values = normalised(self.dataset.inputs(split, modality), self.dataset.task.modality(modality))
+            self._inputs[split, modality] = values.to(self.accelerator)
+        return self._inputs[split, modality]
+
+    def labels(self, split: str) -> Tensor:
+        """Returns the labels: int64 classes, or multi-hot."""
+        if split not in self._labels:
+            self._labels[split] = torch.from_numpy(self.dataset.labels(split)).to(self.accelerator)
+        return self._labels[split]
+
+
+@dataclass(frozen=True)
+class BackboneFeatures:
+    """What one backbone says of every split that a search may read.
+
+    Attributes:
+        taps: By split, the pooled taps, each (samples, channels, length).
+        logits: By split, (samples, outputs).
+    """
+
+    taps: Mapping[str, tuple[Tensor, ...]]
+    logits: Mapping[str, Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return sum(tap.nbytes for taps in self.taps.values() for tap in taps) + sum(
+            logits.nbytes for logits in self.logits.values()
+        )
+
+
+class FeatureStore:
+    """Extracts backbones from supernets and keeps their features.
+
+    Args:
+        tensors: The data.
+        supernets: One a modality, on the tensors' accelerator.
+        length: Positions that taps are pooled to.
+        limit_bytes: Bytes kept at the most.
+    """
+
+    def __init__(
+        self, tensors: Tensors, supernets: Mapping[str, Supernet], length: int, limit_bytes: int = CACHE_BYTES
+    ) -> None:
+        self.tensors = tensors
+        self._supernets = supernets
+        self._length = length
+        self._cache: BoundedCache[BackboneFeatures] = BoundedCache(limit_bytes)
+
+    def backbone(self, branch: Branch) -> Backbone:
+        """Extracts the backbone of a branch and recalibrates its BatchNorm on ``fit``."""
+        backbone = self._supernets[branch.modality].extract(branch.architecture)
+        recalibrate(backbone, equal_batches(self.tensors.inputs("fit", branch.modality)))
+        return backbone
+
+    def branch(self, branch: Branch) -> BackboneFeatures:
+        """Returns the features of a branch, computed now unless they are in the cache."""
+        return self._cache.get(f"{branch.modality} {branch.architecture.key}", lambda: self._extract(branch))
+
+    def features(self, branches: tuple[Branch, ...], split: str) -> Features:
+        """Returns what fusion reads of one split.
+
+        Raises:
+            ValueError: The split is not one that a search may read.
+        """
+        if split not in SEARCH_SPLITS:
+            raise ValueError(f"a search never reads '{split}'")
+        parts = [self.branch(branch) for branch in branches]
+        return Features(
+            tuple(tap for part in parts for tap in part.taps[split]),
+            tuple(part.logits[split] for part in parts),
+            self.tensors.labels(split),
+        )
+
+    @torch.no_grad()
+    def _extract(self, branch: Branch) -> BackboneFeatures:
+        backbone = self.backbone(branch)
+        taps: dict[str, tuple[Tensor, ...]] = {}
+        logits: dict[str, Tensor] = {}
+        for split in SEARCH_SPLITS:
+            answers = []
+            pooled: list[list[Tensor]] = [[] for _ in branch.taps]
+            for batch in torch.split(self.tensors.inputs(split, branch.modality), BATCH):
+                states, answer = backbone(channels_last(batch))
+                answers.append(answer)
+                for held, tap in zip(pooled, branch.taps, strict=True):
+                    held.append(pool_tap(states[tap], self._length).contiguous())
+            logits[split] = torch.cat(answers)
+            taps[split] = tuple(torch.cat(held) for held in pooled)
+        return BackboneFeatures(taps, logits)
+
+
+def equal_batches(inputs: Tensor) -> list[Tensor]:
+    """Returns ``inputs`` in batches of nearly equal size, at most `BATCH`, since each counts the same in BatchNorm."""
+    return list(inputs.tensor_split(-(-len(inputs) // BATCH)))

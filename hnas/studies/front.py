@@ -1,0 +1,255 @@
+"""The front of a study, scored again, picked from, and set beside its baselines."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from typing import Literal
+
+from optuna.trial import FrozenTrial
+
+from hnas.base import derive_seed
+from hnas.base import Progress
+from hnas.base import StudyError
+from hnas.fusion import Genotype
+from hnas.studies import attributes as names
+from hnas.studies.candidate import Candidate
+from hnas.studies.evaluation import Evaluator
+from hnas.studies.evaluation import Score
+from hnas.studies.hypervolume import hypervolume
+from hnas.studies.plan import parse_plan
+from hnas.studies.plan import Plan
+from hnas.studies.problem import Problem
+from hnas.studies.stored import StoredStudy
+from hnas.studies.worker import finished_trials
+
+RESCORE_SEEDS = 3
+"""Fresh seeds with which every trial of the front is trained and scored again."""
+
+Pick = Literal["knee", "score", "latency", "energy"]
+
+
+@dataclass(frozen=True)
+class FrontEntry:
+    """One trial of the front.
+
+    Attributes:
+        trial: Its number.
+        score: The metric on val: the mean over fresh seeds once they were scored, else the search's own.
+        score_std: Standard deviation over the fresh seeds, or None before.
+        log_loss: Log-loss on val, like ``score``.
+        log_loss_std: Like ``score_std``.
+        latency_ms: Predicted by the cost table.
+        energy_mj: Predicted by the cost table, or None.
+        architecture: The content of its architecture file.
+        key: The candidate's canonical key.
+    """
+
+    trial: int
+    score: float
+    score_std: float | None
+    log_loss: float
+    log_loss_std: float | None
+    latency_ms: float
+    energy_mj: float | None
+    architecture: dict[str, Any]
+    key: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the entry as ``hnas show --json`` prints it."""
+        return {
+            "trial": self.trial,
+            "score": self.score,
+            "score_std": self.score_std,
+            "log_loss": self.log_loss,
+            "latency_ms": self.latency_ms,
+            "energy_mj": self.energy_mj,
+            "architecture": self.architecture,
+        }
+
+
+def front_trials(stored: StoredStudy) -> list[FrozenTrial]:
+    """Returns the feasible trials that no other dominates, each candidate once, by rising latency."""
+    best = [trial for trial in stored.study.best_trials if names.TRIAL_REUSED_FROM not in trial.user_attrs]
+    return sorted(best, key=lambda trial: (trial.user_attrs[names.TRIAL_COSTS]["latency_ms"], trial.number))
+
+
+def trial_plan(stored: StoredStudy, trial: FrozenTrial) -> Plan:
+    """Returns the network of a finished trial.
+
+    Raises:
+        StudyError: The trial has no network: it is not finished.
+    """
+    if names.TRIAL_ARCHITECTURE not in trial.user_attrs:
+        raise StudyError(f"trial {trial.number} of study '{stored.name}' has no network: it is {trial.state.name}")
+    return parse_plan(trial.user_attrs[names.TRIAL_ARCHITECTURE])
+
+
+def find_trial(stored: StoredStudy, number: int) -> FrozenTrial:
+    """Returns a trial by its number.
+
+    Raises:
+        StudyError: There is no such trial.
+    """
+    trials = stored.study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        raise StudyError(f"study '{stored.name}' has no trial {number}; its trials are 0 to {len(trials) - 1}")
+    return trials[number]
+
+
+def rescore_front(stored: StoredStudy, problem: Problem, evaluator: Evaluator, progress: Progress) -> None:
+    """Trains and scores every trial of the front with fresh seeds, those that were not yet.
+
+    Args:
+        stored: The study.
+        problem: Its problem.
+        evaluator: Scores candidates.
+        progress: Receives a stage over all trainings.
+    """
+    waiting = [trial for trial in front_trials(stored) if _rescored(stored, trial) is None]
+    with progress.stage("front, fresh seeds", RESCORE_SEEDS * len(waiting)) as stage:
+        for trial in waiting:
+            candidate = problem.strategy.decode(trial.params)
+            genotype = trial_plan(stored, trial).genotype
+            scores = []
+            for number in range(RESCORE_SEEDS):
+                scores.append(_fresh_score(candidate, genotype, evaluator, number))
+                stage.advance()
+            found = {"scores": [score.metric for score in scores], "log_losses": [score.log_loss for score in scores]}
+            stored.study.set_user_attr(f"{names.STUDY_RESCORED_PREFIX}{trial.number}", found)
+
+
+def _fresh_score(candidate: Candidate, genotype: Genotype, evaluator: Evaluator, number: int) -> Score:
+    if not genotype.cells:
+        return evaluator.late(candidate).fused
+    return evaluator.derived(candidate, genotype, derive_seed("fresh", number), Progress())
+
+
+def _rescored(stored: StoredStudy, trial: FrozenTrial) -> dict[str, list[float]] | None:
+    found: dict[str, list[float]] | None = stored.study.user_attrs.get(f"{names.STUDY_RESCORED_PREFIX}{trial.number}")
+    return found
+
+
+def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
+    """Returns what there is to know of a trial with a network."""
+    attributes = trial.user_attrs
+    fresh = _rescored(stored, trial)
+    scores = fresh["scores"] if fresh else [attributes[names.TRIAL_SCORE]]
+    losses = fresh["log_losses"] if fresh else [attributes[names.TRIAL_LOG_LOSS]]
+    return FrontEntry(
+        trial=trial.number,
+        score=statistics.fmean(scores),
+        score_std=statistics.stdev(scores) if fresh else None,
+        log_loss=statistics.fmean(losses),
+        log_loss_std=statistics.stdev(losses) if fresh else None,
+        latency_ms=attributes[names.TRIAL_COSTS]["latency_ms"],
+        energy_mj=attributes[names.TRIAL_COSTS]["energy_mj"],
+        architecture=attributes[names.TRIAL_ARCHITECTURE],
+        key=attributes[names.TRIAL_KEY],
+    )
+
+
+def front(stored: StoredStudy) -> list[FrontEntry]:
+    """Returns the front by rising latency."""
+    return [entry(stored, trial) for trial in front_trials(stored)]
+
+
+def pick(entries: Sequence[FrontEntry], by: Pick, rank_by_log_loss: bool) -> FrontEntry:
+    """Picks one entry of a front.
+
+    Args:
+        entries: The front.
+        by: ``score``: within one standard error (over the fresh seeds) of the best, the cheapest wins and log-loss
+            breaks ties. ``latency`` or ``energy``: the cheapest. ``knee``: farthest from the line between the ends of
+            the front of score and latency, both scaled to [0, 1].
+        rank_by_log_loss: Whether log-loss takes the score's place.
+
+    Raises:
+        StudyError: The front is empty, or has no energies and ``energy`` is asked for.
+    """
+    if not entries:
+        raise StudyError("the front is empty: no trial meets the budgets yet; run more trials or raise them")
+    if by == "latency":
+        return min(entries, key=lambda item: (item.latency_ms, item.log_loss))
+    if by == "energy":
+        if entries[0].energy_mj is None:
+            raise StudyError("the study has no energies to pick by: its cost table has none")
+        return min(entries, key=lambda item: (item.energy_mj or math.inf, item.log_loss))
+    goodness = [-item.log_loss if rank_by_log_loss else item.score for item in entries]
+    if by == "knee":
+        return _knee(entries, goodness)
+    best = max(range(len(entries)), key=lambda i: (goodness[i], -entries[i].latency_ms))
+    spread = (entries[best].log_loss_std if rank_by_log_loss else entries[best].score_std) or 0.0
+    floor = goodness[best] - spread / math.sqrt(RESCORE_SEEDS)
+    near = [item for item, good in zip(entries, goodness, strict=True) if good >= floor]
+    return min(near, key=lambda item: (item.latency_ms, item.log_loss))
+
+
+def _knee(entries: Sequence[FrontEntry], goodness: Sequence[float]) -> FrontEntry:
+    low, high = min(goodness), max(goodness)
+    fast, slow = entries[0].latency_ms, entries[-1].latency_ms
+    if high == low or slow == fast:
+        return max(zip(entries, goodness, strict=True), key=lambda pair: (pair[1], -pair[0].latency_ms))[0]
+
+    def height(index: int) -> float:
+        return (goodness[index] - low) / (high - low) - (entries[index].latency_ms - fast) / (slow - fast)
+
+    return entries[max(range(len(entries)), key=height)]
+
+
+@dataclass(frozen=True)
+class TrialPoint:
+    """Where a finished trial lies: the metric on val as the search found it, its costs, and its standing."""
+
+    trial: int
+    score: float
+    latency_ms: float
+    energy_mj: float | None
+    feasible: bool
+    on_front: bool
+
+
+def trial_points(stored: StoredStudy) -> list[TrialPoint]:
+    """Returns all trials with values of their own as points, by number."""
+    members = {trial.number for trial in front_trials(stored)}
+    return [
+        TrialPoint(
+            trial.number,
+            trial.user_attrs[names.TRIAL_SCORE],
+            trial.user_attrs[names.TRIAL_COSTS]["latency_ms"],
+            trial.user_attrs[names.TRIAL_COSTS]["energy_mj"],
+            trial.user_attrs[names.TRIAL_FEASIBLE],
+            trial.number in members,
+        )
+        for trial in finished_trials(stored.study)
+    ]
+
+
+def study_hypervolume(stored: StoredStudy) -> float:
+    """Returns the hypervolume of all feasible trials, in the product of the objectives' units."""
+    reference = [stored.reference_point[name] for name in stored.settings.objectives]
+    points = [trial.values for trial in stored.study.best_trials]
+    return hypervolume(points, reference, stored.study.directions)
+
+
+def baselines(stored: StoredStudy, picked: FrontEntry | None) -> dict[str, Any]:
+    """Returns what the picked trial is to be compared with, as fractions (the metric on val).
+
+    Returns:
+        ``unimodal`` (by modality), ``late_fusion`` and ``learned`` of the picked trial, and ``random``: the best of the
+        first, random, generation, with its number of trials. Values are None while there is nothing to compare.
+    """
+    finished = finished_trials(stored.study)
+    first = [trial for trial in finished if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
+    drawn = [trial.user_attrs[names.TRIAL_SCORE] for trial in first if trial.user_attrs[names.TRIAL_FEASIBLE]]
+    attributes = find_trial(stored, picked.trial).user_attrs if picked else {}
+    return {
+        "trial": picked.trial if picked else None,
+        "unimodal": attributes.get(names.TRIAL_UNIMODAL),
+        "late_fusion": attributes.get(names.TRIAL_LATE_SCORE),
+        "learned": picked.score if picked else None,
+        "random": {"score": max(drawn) if drawn else None, "trials": len(first)},
+    }

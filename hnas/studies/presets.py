@@ -1,0 +1,68 @@
+"""Sensible settings for a task by the size of its inputs; a table, so that a new size is a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hnas.base import SettingsError
+from hnas.datasets import Task
+from hnas.fusion import SearchRecipe
+from hnas.studies.settings import BackboneSettings
+from hnas.studies.settings import FinalRecipe
+from hnas.studies.settings import FusionSettings
+from hnas.studies.settings import Recipes
+from hnas.training import Recipe
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings for tasks whose feature maps are at most ``largest_side`` pixels a side."""
+
+    largest_side: int
+    variant: str
+    fusion: FusionSettings
+    recipes: Recipes
+
+
+SMALL = Preset(
+    largest_side=20,
+    variant="digits",
+    fusion=FusionSettings(channels=32, length=4),
+    recipes=Recipes(
+        supernet=Recipe(epochs=20, batch=64, learning_rate=5e-3, schedule="one_cycle", weight_decay=1e-2),
+        search=SearchRecipe(epochs=8),
+        derived=Recipe(epochs=15, batch=64, learning_rate=3e-3, dropout=0.1),
+        final=FinalRecipe(epochs=20, batch=64, learning_rate=3e-3, schedule="one_cycle", dropout=0.1),
+    ),
+)
+
+MEDIUM = Preset(
+    largest_side=64,
+    variant="avmnist",
+    fusion=FusionSettings(channels=192, length=16),
+    recipes=Recipes(),
+)
+
+PRESETS = (SMALL, MEDIUM)
+
+
+def preset_for(task: Task) -> Preset:
+    """Returns the preset for the largest feature map among a task's inputs; the largest preset for larger ones."""
+    side = max((max(modality.shape[1:]) for modality in task.modalities if len(modality.shape) == 3), default=0)
+    return next((preset for preset in PRESETS if side <= preset.largest_side), PRESETS[-1])
+
+
+def backbones_for(task: Task) -> dict[str, BackboneSettings]:
+    """Returns a backbone space for each modality of a task.
+
+    Raises:
+        SettingsError: An input is no feature map (channels, height, width), or larger than any preset.
+    """
+    preset = preset_for(task)
+    for modality in task.modalities:
+        if len(modality.shape) != 3 or max(modality.shape[1:]) > preset.largest_side:
+            raise SettingsError(
+                f"no preset covers modality '{modality.name}' of shape {modality.shape} (only feature maps of up to "
+                f"{preset.largest_side} pixels a side); name a space for it under 'backbones' in a configuration file"
+            )
+    return {modality.name: BackboneSettings(variant=preset.variant) for modality in task.modalities}

@@ -1,0 +1,260 @@
+"""Studies in the database: created, found, opened, compared."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+
+import hnas
+from hnas.base import cache_folder
+from hnas.base import DataError
+from hnas.base import StudyError
+from hnas.base import text_sha256
+from hnas.costs import CostTable
+from hnas.datasets import locate_dataset
+from hnas.datasets import open_dataset
+from hnas.studies import attributes as names
+from hnas.studies.artifacts import StudyArtifacts
+from hnas.studies.artifacts import SUPERNET_PREFIX
+from hnas.studies.artifacts import TABLE
+from hnas.studies.pricing import Pricer
+from hnas.studies.problem import Problem
+from hnas.studies.problem import spaces_for
+from hnas.studies.sampler import CandidateSampler
+from hnas.studies.settings import checked
+from hnas.studies.settings import differences
+from hnas.studies.settings import Settings
+from hnas.studies.storage import storage_url
+from hnas.studies.storage import study_names
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study of the database and what is stored with it.
+
+    Attributes:
+        study: The Optuna study.
+        settings: Its identity.
+        storage: The database.
+        artifacts: Where its files are.
+    """
+
+    study: optuna.Study
+    settings: Settings
+    storage: RDBStorage
+    artifacts: StudyArtifacts
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.study_name
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """The cost table and the supernets, by artifact name."""
+        return self.artifacts.fetch(self.study)
+
+    @property
+    def supernet_paths(self) -> dict[str, Path]:
+        """The supernet file of each modality."""
+        return {name: self.files[SUPERNET_PREFIX + name] for name in self.settings.backbones}
+
+    @property
+    def reference_point(self) -> dict[str, float]:
+        """The hypervolume's reference point, by objective."""
+        return dict(self.study.user_attrs[names.STUDY_REFERENCE_POINT])
+
+    @property
+    def asked_trials(self) -> int:
+        """The total of trials last asked for."""
+        return int(self.study.user_attrs[names.STUDY_TRIALS])
+
+    def ask_for(self, trials: int) -> None:
+        """Remembers the total of trials asked for."""
+        if trials != self.asked_trials:
+            self.study.set_user_attr(names.STUDY_TRIALS, trials)
+
+    def problem(self, dataset: str | None = None) -> Problem:
+        """Puts the problem together again from what is stored.
+
+        Args:
+            dataset: Where the dataset is now, if it was moved.
+
+        Raises:
+            DataError: The dataset is not found, or its content has changed.
+            StudyError: The study's files are not found.
+        """
+        place = dataset or str(self.study.user_attrs[names.STUDY_DATASET_PATH])
+        try:
+            opened = open_dataset(locate_dataset(place))
+        except DataError as error:
+            raise DataError(f"study '{self.name}': {error}; say with --dataset where it is") from error
+        if opened.sha256 != self.settings.dataset_sha256:
+            raise DataError(
+                f"study '{self.name}' was made on a '{self.settings.dataset}' with other content than '{opened.path}'; "
+                "say with --dataset where the original is"
+            )
+        table = CostTable.load(self.files[TABLE])
+        return Problem(self.settings, opened, table, spaces_for(opened.task, self.settings.backbones))
+
+
+def make_sampler(problem: Problem) -> CandidateSampler:
+    """Makes the sampler of a study."""
+    strategy = problem.strategy
+    return CandidateSampler(
+        strategy.distributions(),
+        lambda values: strategy.decode(values).key,
+        problem.settings.population,
+        problem.settings.seed,
+    )
+
+
+def directions(settings: Settings) -> list[StudyDirection]:
+    """Returns whether each objective is minimised or maximised."""
+    score = StudyDirection.MAXIMIZE if settings.score == "metric" else StudyDirection.MINIMIZE
+    return [score if name == "score" else StudyDirection.MINIMIZE for name in settings.objectives]
+
+
+def objective_names(problem: Problem) -> list[str]:
+    """Returns the objectives' names with their units."""
+    score = problem.task.metric if problem.settings.score == "metric" else "log_loss"
+    shown = {"score": score, "latency": "latency_ms", "energy": "energy_mj"}
+    return [shown[name] for name in problem.settings.objectives]
+
+
+def free_name(storage: RDBStorage, dataset: str) -> str:
+    """Returns the first of ``dataset-1``, ``dataset-2``, … that no study has."""
+    taken = set(study_names(storage))
+    number = 1
+    while f"{dataset}-{number}" in taken:
+        number += 1
+    return f"{dataset}-{number}"
+
+
+def create_study(
+    name: str,
+    problem: Problem,
+    storage: RDBStorage,
+    artifacts: StudyArtifacts,
+    *,
+    place: str,
+    trials: int,
+    supernets: dict[str, Path],
+) -> StoredStudy:
+    """Creates a study with everything that it needs to be run elsewhere; joins it if another did so just now.
+
+    Args:
+        name: Its name.
+        problem: With complete settings.
+        storage: The database.
+        artifacts: Where its files go.
+        place: Where the dataset is: an embedded name or an absolute path.
+        trials: The total of trials asked for.
+        supernets: The supernet file of each modality.
+
+    Raises:
+        StudyError: A study of that name has other settings.
+    """
+    try:
+        study = optuna.create_study(
+            study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
+        )
+    except DuplicatedStudyError:
+        return join_study(open_study(name, storage, artifacts), problem.settings)
+    study.set_metric_names(objective_names(problem))
+    table_path = cache_folder("devices") / f"study-{text_sha256(problem.table.sha256 + name)[:16]}.json"
+    problem.table.save(table_path)
+    artifacts.upload(study, {TABLE: table_path, **{SUPERNET_PREFIX + key: path for key, path in supernets.items()}})
+    table_path.unlink()
+    study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
+    study.set_user_attr(names.STUDY_DATASET_PATH, place)
+    study.set_user_attr(names.STUDY_TRIALS, trials)
+    study.set_user_attr(names.STUDY_REFERENCE_POINT, Pricer(problem).reference_point())
+    study.set_user_attr(names.STUDY_SETTINGS, problem.settings.model_dump_json())
+    # Written last: a study without it was cut off while it was being created.
+    study.set_user_attr(names.STUDY_FORMAT, names.FORMAT)
+    return open_study(name, storage, artifacts)
+
+
+def open_study(name: str, storage: RDBStorage, artifacts: StudyArtifacts) -> StoredStudy:
+    """Opens a study of the database.
+
+    Raises:
+        StudyError: There is none of that name, or hnas (this version) did not make it.
+    """
+    try:
+        study = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler())
+    except KeyError:
+        raise StudyError(_no_study(name, storage)) from None
+    return StoredStudy(study, read_settings(name, study.user_attrs), storage, artifacts)
+
+
+def read_settings(name: str, attributes: dict[str, Any]) -> Settings:
+    """Reads the identity stored with a study.
+
+    Raises:
+        StudyError: It is no study of hnas, was cut off while created, or has another format.
+    """
+    found = attributes.get(names.STUDY_FORMAT)
+    if found is None:
+        unfinished = any(key.startswith("hnas:") for key in attributes)
+        why = "was cut off while it was being created; choose another name" if unfinished else "was not made by hnas"
+        raise StudyError(f"study '{name}' {why}")
+    if found != names.FORMAT:
+        raise StudyError(
+            f"study '{name}' has format {found}, this hnas ({hnas.__version__}) reads {names.FORMAT}; "
+            f"it was made by hnas {attributes.get(names.STUDY_VERSION, '?')}"
+        )
+    return checked(Settings, json.loads(attributes[names.STUDY_SETTINGS]), f"stored with study '{name}'")
+
+
+def join_study(stored: StoredStudy, asked: Settings) -> StoredStudy:
+    """Returns ``stored`` if what is asked for is the same study.
+
+    Supernets and the measurements of a device travel with the study, so that only names are compared for them.
+
+    Raises:
+        StudyError: Settings differ; lists the differences.
+    """
+    same = asked.model_copy(update={"supernet_sha256": stored.settings.supernet_sha256})
+    if asked.device == stored.settings.device:
+        same = same.model_copy(update={"table_sha256": stored.settings.table_sha256})
+    found = differences(stored.settings, same)
+    if found:
+        lines = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+        raise StudyError(
+            f"study '{stored.name}' exists with other settings: {lines}\n"
+            f"choose another name, or go on with it as it is: hnas resume {stored.name}"
+        )
+    return stored
+
+
+def exists(name: str, storage: RDBStorage) -> bool:
+    """Returns whether the database has a study of that name."""
+    return name in study_names(storage)
+
+
+def with_sampler(stored: StoredStudy, problem: Problem) -> StoredStudy:
+    """Returns the study with its own sampler, ready to ask for trials."""
+    study = optuna.load_study(study_name=stored.name, storage=stored.storage, sampler=make_sampler(problem))
+    return dataclasses.replace(stored, study=study)
+
+
+def _no_study(name: str, storage: RDBStorage) -> str:
+    known = study_names(storage)
+    if not known:
+        return f"no study '{name}': the database {storage_url(storage)} has none yet; run 'hnas search' first"
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    shown = ", ".join(known[:10]) + (f" and {len(known) - 10} more" if len(known) > 10 else "")
+    return f"no study '{name}' in {storage_url(storage)}; it has: {shown}{hint}"

@@ -1,0 +1,161 @@
+"""Supernets of a study: trained once by dataset, space and recipe, kept in the cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hnas.base import cache_folder
+from hnas.base import derive_seed
+from hnas.base import file_sha256
+from hnas.base import locked
+from hnas.base import Progress
+from hnas.base import seeded
+from hnas.base import text_sha256
+from hnas.datasets import locate_dataset
+from hnas.datasets import open_dataset
+from hnas.spaces import discard_checkpoint
+from hnas.spaces import load_supernet
+from hnas.spaces import save_supernet
+from hnas.spaces import Space
+from hnas.spaces import Supernet
+from hnas.spaces import train_supernet
+from hnas.studies.features import FeatureStore
+from hnas.studies.features import Tensors
+from hnas.studies.plan import Branch
+from hnas.studies.presets import backbones_for
+from hnas.studies.presets import preset_for
+from hnas.studies.problem import spaces_for
+from hnas.training import accelerator
+from hnas.training import log_loss
+from hnas.training import metrics
+from hnas.training import Recipe
+
+SEED = 0
+"""Supernets are shared between studies, so a study's own seed does not reach them."""
+
+
+def supernet_path(tensors: Tensors, modality: str, space: Space, recipe: Recipe) -> Path:
+    """Returns where a supernet is kept; the name follows from dataset, modality, space and recipe."""
+    identity = {
+        "dataset": tensors.dataset.sha256,
+        "modality": modality,
+        "space": [space.family, space.variant, list(space.input_shape), space.outputs],
+        "recipe": recipe.model_dump(),
+    }
+    name = f"{tensors.dataset.task.name}-{modality}-{space.variant}"
+    return cache_folder("supernets") / f"{name}-{text_sha256(json.dumps(identity))[:16]}.safetensors"
+
+
+def trained_supernet(tensors: Tensors, modality: str, space: Space, recipe: Recipe, progress: Progress) -> Path:
+    """Returns the file of a supernet trained on ``fit``, training it now if no one has.
+
+    Processes that start together train it once: the others wait. Training that was interrupted goes on where it was.
+
+    Args:
+        tensors: The data.
+        modality: Which input.
+        space: Its space.
+        recipe: How to train.
+        progress: Receives a stage over all steps.
+    """
+    path = supernet_path(tensors, modality, space, recipe)
+    with locked(path):
+        if not path.exists():
+            seed = derive_seed("supernet", SEED, modality)
+            with seeded(seed):
+                supernet = space.supernet()
+            progress.say(
+                f"training the supernet for '{modality}' ({space.family}/{space.variant}, {recipe.epochs} epochs)"
+            )
+            checkpoint = path.with_suffix(".checkpoint")
+            train_supernet(
+                supernet,
+                tensors.inputs("fit", modality),
+                tensors.labels("fit"),
+                recipe,
+                seed=seed,
+                progress=progress,
+                accelerator=tensors.accelerator,
+                checkpoint=checkpoint,
+            )
+            save_supernet(
+                supernet, path, {"recipe": recipe.model_dump(), "dataset_sha256": tensors.dataset.sha256, "seed": seed}
+            )
+            discard_checkpoint(checkpoint)
+    return path
+
+
+def load_supernets(
+    paths: Mapping[str, Path], spaces: Mapping[str, Space], accelerator: torch.device
+) -> dict[str, Supernet]:
+    """Reads the supernets of all modalities.
+
+    Raises:
+        SpaceError: A file is missing, broken, or holds another space.
+    """
+    return {name: load_supernet(spaces[name], path).to(accelerator).eval() for name, path in paths.items()}
+
+
+def supernet_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
+    """Returns the hash of each supernet file."""
+    return {name: file_sha256(path) for name, path in paths.items()}
+
+
+def train_supernets(dataset: str, modality: str | None, accelerator_name: str, progress: Progress) -> dict[str, Path]:
+    """Trains those supernets of a dataset's preset that are not there yet, and returns their files by modality.
+
+    Args:
+        dataset: An embedded dataset's name, or a dataset file.
+        modality: Only this one, or None for all.
+        accelerator_name: Where PyTorch trains.
+        progress: Hears of the training.
+    """
+    tensors, spaces = _tensors_and_spaces(dataset, modality, accelerator_name)
+    recipe = preset_for(tensors.dataset.task).recipes.supernet
+    return {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
+
+
+def evaluate_supernets(
+    dataset: str, modality: str | None, random: int, accelerator_name: str, progress: Progress
+) -> list[dict[str, Any]]:
+    """Scores the largest, the smallest and some random subnets of a dataset's supernets on val.
+
+    Args:
+        dataset: An embedded dataset's name, or a dataset file.
+        modality: Only this one, or None for all.
+        random: How many random ones.
+        accelerator_name: Where PyTorch computes.
+        progress: Hears of the training of supernets that are not there yet.
+
+    Returns:
+        One row a subnet: ``modality``, ``which``, ``architecture`` (key), ``score``, ``log_loss``.
+    """
+    tensors, spaces = _tensors_and_spaces(dataset, modality, accelerator_name)
+    paths = train_supernets(dataset, modality, accelerator_name, progress)
+    supernets = load_supernets(paths, spaces, tensors.accelerator)
+    store = FeatureStore(tensors, supernets, length=1)
+    labels = tensors.labels("val")
+    metric = metrics.get(tensors.dataset.task.metric)
+    rows = []
+    for name, space in spaces.items():
+        rng = np.random.default_rng(derive_seed("evaluate supernet", name))
+        drawn = [("random", space.random(rng)) for _ in range(random)]
+        for which, architecture in [("largest", space.largest()), ("smallest", space.smallest()), *drawn]:
+            logits = store.branch(Branch.of(name, space, architecture)).logits["val"]
+            score = {"score": metric(logits, labels), "log_loss": log_loss(logits, labels)}
+            rows.append({"modality": name, "which": which, "architecture": architecture.key, **score})
+    return rows
+
+
+def _tensors_and_spaces(dataset: str, modality: str | None, accelerator_name: str) -> tuple[Tensors, dict[str, Space]]:
+    opened = open_dataset(locate_dataset(dataset))
+    spaces = spaces_for(opened.task, backbones_for(opened.task))
+    if modality is not None:
+        spaces = {opened.task.modality(modality).name: spaces[modality]}
+    return Tensors(opened, accelerator(accelerator_name)), spaces

@@ -1,0 +1,182 @@
+"""One worker: asks, evaluates, tells, until the study has the trials it was asked for."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import optuna
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
+
+from hnas.base import HnasError
+from hnas.base import Progress
+from hnas.base import StudyError
+from hnas.studies.attributes import TRIAL_ATTEMPT
+from hnas.studies.attributes import TRIAL_ENDED
+from hnas.studies.attributes import TRIAL_ERROR
+from hnas.studies.attributes import TRIAL_REUSED_FROM
+from hnas.studies.attributes import TRIAL_WORKER
+from hnas.studies.heartbeat import Heartbeat
+from hnas.studies.sampler import CandidateSampler
+from hnas.studies.stale import requeue
+from hnas.studies.stale import rerun_dead_trials
+from hnas.studies.stale import WorkerMark
+
+MAX_ATTEMPTS = 2
+"""A candidate that raises is tried this often, then left alone."""
+
+MAX_FAILURES_IN_A_ROW = 3
+MAX_REUSED_IN_A_ROW = 20
+"""So many known candidates in a row say that the space is exhausted."""
+
+Evaluate = Callable[[optuna.Trial], tuple[float, ...]]
+
+
+class DuplicateTrial(Exception):
+    """Another worker is training the same candidate right now."""
+
+
+def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Returns the trials that count towards the total: those with values of their own."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in complete if TRIAL_REUSED_FROM not in trial.user_attrs]
+
+
+class Worker:
+    """Runs trials of one study in this process.
+
+    Args:
+        study: The study.
+        sampler: Its sampler.
+        evaluate: Evaluates a trial and returns its values.
+        progress: Receives a stage over all trials, with ``describe`` as its note.
+        describe: Returns what to say of the study so far.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        sampler: CandidateSampler,
+        evaluate: Evaluate,
+        progress: Progress,
+        describe: Callable[[], str],
+    ) -> None:
+        self._study = study
+        self._sampler = sampler
+        self._evaluate = evaluate
+        self._progress = progress
+        self._describe = describe
+        self._failures = 0
+        self._reused = 0
+
+    def run(self, total: int, timeout_seconds: float | None = None) -> None:
+        """Runs trials until ``total`` have values in the whole study, or the time is up.
+
+        Raises:
+            KeyboardInterrupt: SIGINT or SIGTERM came; the running trial was handed back.
+            StudyError: Several trials in a row failed.
+        """
+        end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        for number in rerun_dead_trials(self._study):
+            self._progress.say(f"trial {number} was left by a worker that is gone; it runs again")
+        with terminate_as_interrupt(), self._progress.stage("trials", total) as stage:
+            shown = len(finished_trials(self._study))
+            stage.advance(shown, self._describe())
+            while self._wanted(total) and (end is None or time.monotonic() < end):
+                self._one_trial()
+                done = len(finished_trials(self._study))
+                stage.advance(done - shown, self._describe())
+                shown = done
+
+    def _wanted(self, total: int) -> bool:
+        if self._reused >= MAX_REUSED_IN_A_ROW:
+            return False
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return len(finished_trials(self._study)) + len(running) < total
+
+    def _one_trial(self) -> None:
+        trial = None
+        try:
+            with warnings.catch_warnings():
+                # Optuna warns that ask/tell leaves heartbeats to the caller, which is what happens here.
+                warnings.simplefilter("ignore", UserWarning)
+                trial = self._study.ask()
+            trial.set_user_attr(TRIAL_WORKER, WorkerMark.here().to_json())
+            self._sampler.join_generation(self._study, self._frozen(trial))
+            with Heartbeat(self._study, trial._trial_id):
+                values = self._evaluate(trial)
+            self._study.tell(trial.number, values, skip_if_finished=True)
+            self._failures = 0
+            self._count_reused(trial)
+        except KeyboardInterrupt:
+            if trial is not None:
+                with interrupts_ignored():
+                    requeue(self._study, self._frozen(trial), "interrupted")
+            raise
+        except DuplicateTrial:
+            assert trial is not None
+            trial.set_user_attr(TRIAL_ENDED, "duplicate of a running trial")
+            self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        except Exception as error:
+            if trial is None:
+                raise
+            self._fail(trial, error)
+
+    def _fail(self, trial: optuna.Trial, error: Exception) -> None:
+        frozen = self._frozen(trial)
+        message = str(error) if isinstance(error, HnasError) else f"{type(error).__name__}: {error}"
+        trial.set_user_attr(TRIAL_ERROR, message[:1000])
+        self._progress.say(f"trial {trial.number} failed: {message}")
+        if frozen.user_attrs.get(TRIAL_ATTEMPT, 1) < MAX_ATTEMPTS:
+            requeue(self._study, frozen, "error")
+        else:
+            self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        self._failures += 1
+        if self._failures >= MAX_FAILURES_IN_A_ROW:
+            raise StudyError(f"{self._failures} trials in a row failed, the last with: {message}") from error
+
+    def _count_reused(self, trial: optuna.Trial) -> None:
+        self._reused = self._reused + 1 if TRIAL_REUSED_FROM in trial.user_attrs else 0
+        if self._reused == MAX_REUSED_IN_A_ROW:
+            self._progress.say(f"the last {self._reused} candidates were all known: the search space is exhausted")
+
+    def _frozen(self, trial: optuna.Trial) -> FrozenTrial:
+        return self._study._storage.get_trial(trial._trial_id)
+
+
+@contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """Makes SIGTERM raise KeyboardInterrupt during the block (in the main thread; elsewhere it changes nothing)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def interrupts_ignored() -> Iterator[None]:
+    """Lets a short piece of work end undisturbed by further signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

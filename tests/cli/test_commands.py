@@ -1,0 +1,78 @@
+"""The commands, as a user types them, on small data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cli.test_errors import config
+from tests.cli.test_errors import Run
+from tests.cli.test_errors import run
+
+__all__ = ["config", "run"]
+
+
+def test_search_show_list_export(run: Run, config: Path, quick: dict[str, Any], tmp_path: Path) -> None:
+    storage = ("--storage", quick["storage"])
+    code, out, _ = run("search", "s", "--config", str(config), "--json")
+    assert code == 0
+    assert json.loads(out)["study"] == "s"
+
+    code, out, _ = run("show", "s", *storage, "--json", "--plot", str(tmp_path / "front.png"))
+    shown = json.loads(out)
+    assert shown["trials"]["complete"] == 4
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+
+    code, out, _ = run("show", "s", *storage)
+    assert "Front of s" in out
+    assert "late fusion of the same backbones" in out
+    assert "random search" in out
+
+    code, out, _ = run("list", *storage, "--json")
+    assert [(line["study"], line["trials"]) for line in json.loads(out)] == [("s", 4)]
+
+    folder = tmp_path / "model"
+    code, out, _ = run("export", "s", *storage, "--to", str(folder), "--format", "torch", "--pick", "latency")
+    assert code == 0
+    assert "Test, one reading" in out
+    fastest = min(shown["front"], key=lambda item: item["latency_ms"])
+    assert json.loads((folder / "metrics.json").read_text())["trial"] == fastest["trial"]
+
+    code, out, _ = run("cost", str(folder / "architecture.json"), "--device", quick["device"], "--json")
+    priced = json.loads(out)
+    assert priced["latency_ms"] == pytest.approx(fastest["latency_ms"])
+    assert priced["energy_mj"] is None
+    assert {"layers", "not_charged"} <= priced.keys()
+
+
+def test_without_a_name_the_next_free_one_is_taken(run: Run, config: Path) -> None:
+    names = [json.loads(run("search", "--config", str(config), "--json")[1])["study"] for _ in range(2)]
+    assert names == ["tiny-1", "tiny-2"]
+
+
+def test_data_show_and_split(run: Run, tiny_dataset: Path) -> None:
+    code, out, _ = run("data", "show", str(tiny_dataset))
+    assert code == 0
+    assert "no sample, and no part of one" in out
+    code, out, _ = run("data", "show", str(tiny_dataset), "--json")
+    assert json.loads(out)["splits"]["fit"]["samples"] == 96
+
+
+def test_help_needs_no_heavy_library() -> None:
+    program = "import sys; from hnas.cli import main\ntry: main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "Find multimodal networks" in done.stdout
+    assert done.stdout.strip().endswith("False")
+
+
+def test_settings_files_reach_the_study(run: Run, config: Path, quick: dict[str, Any], tmp_path: Path) -> None:
+    settings = yaml.safe_load(config.read_text()) | {"trials": 2}
+    config.write_text(yaml.safe_dump(settings))
+    _, out, _ = run("search", "s", "--config", str(config), "--trials", "3", "--json")
+    assert json.loads(out)["trials"]["with_values"] == 3
