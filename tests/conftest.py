@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from hnas.costs import CostTable
 from hnas.costs import LayerCost
@@ -15,6 +17,10 @@ from hnas.datasets import Modality
 from hnas.datasets import open_dataset
 from hnas.datasets import Task
 from hnas.datasets import write_dataset
+
+# Networks this small are faster on one thread, and processes that tests start do not fight over cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 SIZES = {"fit": 96, "search": 48, "val": 48, "test": 48}
 CLASSES = 4

@@ -14,10 +14,8 @@ from hnas.fusion.cells import CellsSpace
 from hnas.fusion.choice import hard
 from hnas.fusion.choice import soft
 from hnas.fusion.choice import straight_through
-from hnas.fusion.pricing import ExpectedCost
-from hnas.fusion.pricing import expected_cost
-from hnas.fusion.genes import TrialLike
 from hnas.fusion.genes import suggest_fusion
+from hnas.fusion.genes import TrialLike
 from hnas.fusion.genotype import Cell
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.genotype import Node
@@ -29,17 +27,19 @@ from hnas.fusion.macro import LATE
 from hnas.fusion.macro import Macro
 from hnas.fusion.network import FusionNetwork
 from hnas.fusion.pooling import pool_tap
-from hnas.fusion.primitives import Primitive
+from hnas.fusion.pricing import expected_cost
+from hnas.fusion.pricing import ExpectedCost
 from hnas.fusion.primitives import build_primitive_layer
+from hnas.fusion.primitives import Primitive
 from hnas.fusion.primitives import primitive_layer
 from hnas.fusion.primitives import primitives
 from hnas.fusion.relaxed import RelaxedFusion
 from hnas.fusion.search import SearchOutcome
 from hnas.fusion.search import SearchRecipe
+from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import FusionSpace
 from hnas.fusion.space import LayerCosts
-from hnas.fusion.space import fusion_spaces
 from hnas.fusion.training import predict
 from hnas.fusion.training import train_fusion
 

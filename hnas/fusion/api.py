@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hnas.base import Progress
 from hnas.base import atomic_path
+from hnas.base import Progress
 from hnas.costs import Accounting
 from hnas.costs import Layer
 from hnas.fusion.genotype import Genotype
@@ -18,9 +18,9 @@ from hnas.fusion.macro import Macro
 from hnas.fusion.network import FusionNetwork
 from hnas.fusion.search import SearchOutcome
 from hnas.fusion.search import SearchRecipe
+from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import LayerCosts
-from hnas.fusion.space import fusion_spaces
 
 
 def build(genotype: Genotype, inputs: FusionInputs, dropout: float = 0.0) -> FusionNetwork:

@@ -74,7 +74,7 @@ class Canvas:
         self.axes.text(*at, text, color=colour, fontsize=size, ha="center", va="center", weight=weight, zorder=zorder)
 
     def arrow(self, start: Point, end: Point, colour: str, *, bend: tuple[float, float] | None = None) -> None:
-        """Draws an arrow that runs level, changes its height between the two abscissae of ``bend``, runs level again."""
+        """Draws an arrow: level, then to its other height between the two abscissae of ``bend``, then level."""
         first, second = bend or (start[0], end[0])
         middle = (first + second) / 2
         points = [start, (first, start[1]), (middle, start[1]), (middle, end[1]), (second, end[1]), end]

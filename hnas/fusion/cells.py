@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,13 +29,13 @@ from hnas.fusion.network import CellNetwork
 from hnas.fusion.network import FusionNetwork
 from hnas.fusion.parsing import parse_cells
 from hnas.fusion.primitives import primitives
+from hnas.fusion.search import search_cells
 from hnas.fusion.search import SearchOutcome
 from hnas.fusion.search import SearchRecipe
-from hnas.fusion.search import search_cells
+from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import FusionSpace
 from hnas.fusion.space import LayerCosts
-from hnas.fusion.space import fusion_spaces
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hnas.base import SpaceError
@@ -63,6 +64,10 @@ class NodeLogits(nn.Module):
         self.pair = PairLogits(states)
         self.ops = nn.Parameter(torch.zeros(ops))
 
+    def draw(self, draw: Draw, ops: Draw) -> NodeWeights:
+        """Returns the weights of the node; ``ops`` draws those of the primitive."""
+        return NodeWeights(self.pair.draw(draw), ops(self.ops))
+
 
 class CellLogits(nn.Module):
     """The logits of one cell."""
@@ -74,7 +79,7 @@ class CellLogits(nn.Module):
 
     def draw(self, draw: Draw, ops: Draw) -> CellWeights:
         """Returns the weights of the cell; ``ops`` draws those of the primitives."""
-        nodes = [NodeWeights(node.pair.draw(draw), ops(node.ops)) for node in self.nodes]  # type: ignore[operator]
+        nodes = [node.draw(draw, ops) for node in cast("list[NodeLogits]", list(self.nodes))]
         return CellWeights(self.pair.draw(draw), tuple(nodes))
 
 

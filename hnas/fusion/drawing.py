@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from hnas.fusion.canvas import INK
 from hnas.fusion.canvas import Box
 from hnas.fusion.canvas import Canvas
+from hnas.fusion.canvas import INK
 from hnas.fusion.canvas import Point
 from hnas.fusion.genotype import Cell
 from hnas.fusion.genotype import Genotype

@@ -100,4 +100,4 @@ class Features:
 
     def batches(self, size: int) -> list[Features]:
         """Returns all samples, in order, in batches of at most ``size``."""
-        return [self.rows(rows) for rows in torch.arange(len(self)).split(size)]
+        return [self.rows(rows) for rows in torch.split(torch.arange(len(self)), size)]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import Progress
 from hnas.base import SpaceError
@@ -32,10 +32,10 @@ from hnas.fusion.network import FusionNetwork
 from hnas.fusion.parsing import parse_bare
 from hnas.fusion.search import SearchOutcome
 from hnas.fusion.search import SearchRecipe
+from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import FusionSpace
 from hnas.fusion.space import LayerCosts
-from hnas.fusion.space import fusion_spaces
 from hnas.training import log_probabilities
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from abc import ABC
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.fusion.genotype import Cell
 from hnas.fusion.genotype import Genotype

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hnas.costs import BuiltLayer

@@ -11,7 +11,7 @@ from torch import Tensor
 def pool_tap(state: Tensor, length: int) -> Tensor:
     """Pools a tapped state of any rank to ``length`` positions by adaptive maximum.
 
-    Channels stay. The first axis after them and all later ones, flattened, become an m x m grid with m * m = ``length``,
+    Channels stay. The first axis after them and all later ones, flattened, become an m x m grid, m * m = ``length``,
     read row by row; a vector is repeated. Bins are those of adaptive pooling: ``floor(i n / m)`` to
     ``ceil((i + 1) n / m)``. The maximum is taken rows first, then columns, by slices: the same values as
     ``adaptive_max_pool2d``, in operators that every runtime has.

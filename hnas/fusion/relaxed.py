@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hnas.base import SpaceError
 from hnas.fusion.charges import check_macro
 from hnas.fusion.choice import CellLogits
 from hnas.fusion.choice import CellWeights
+from hnas.fusion.choice import chosen
 from hnas.fusion.choice import Draw
 from hnas.fusion.choice import NodeWeights
-from hnas.fusion.choice import chosen
 from hnas.fusion.choice import one_hot
 from hnas.fusion.choice import reading
 from hnas.fusion.choice import soft
@@ -134,7 +134,7 @@ class RelaxedFusion(nn.Module):
             yield from part.parameters()
 
     def draw(self, draw: Draw, ops: Draw | None = None) -> Weights:
-        """Draws weights: ``soft``, ``hard`` or ``straight_through(temperature)``; ``ops`` those of primitives, if other."""
+        """Draws weights: ``soft``, ``hard`` or ``straight_through(temperature)``; primitives by ``ops``, if given."""
         return tuple(cell.draw(draw, ops or draw) for cell in self.logits)  # type: ignore[operator]
 
     def one_hot(self, genotype: Genotype) -> Weights:
@@ -207,7 +207,7 @@ class RelaxedFusion(nn.Module):
         for module, old in zip(network.cells, genotype.alive(), strict=True):
             source, cell = self.cells[old], genotype.cells[old]
             module.output.load_state_dict(source.output.state_dict())  # type: ignore[union-attr]
-            for node, position in zip(module.nodes, cell.alive(), strict=True):  # type: ignore[union-attr,arg-type]
+            for node, position in zip(module.nodes, cell.alive(), strict=True):  # type: ignore[arg-type]
                 op = self.ops.index(cell.nodes[position].op)
                 node.load_state_dict(source.nodes[position][op].state_dict())  # type: ignore[union-attr,index]
         self._copy_head(network, [state - genotype.taps for state in genotype.head])

@@ -14,23 +14,23 @@ import torch
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
-from hnas.base import Progress
 from hnas.base import derive_seed
+from hnas.base import Progress
 from hnas.base import seeded
 from hnas.costs import Accounting
 from hnas.fusion.choice import hard
 from hnas.fusion.choice import soft
 from hnas.fusion.choice import straight_through
 from hnas.fusion.choice import uniform
-from hnas.fusion.pricing import FusionCosts
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import Features
 from hnas.fusion.inputs import FusionInputs
 from hnas.fusion.macro import Macro
 from hnas.fusion.network import CellNetwork
+from hnas.fusion.pricing import FusionCosts
 from hnas.fusion.relaxed import RelaxedFusion
 from hnas.fusion.space import LayerCosts
 from hnas.fusion.training import check_features
@@ -38,8 +38,8 @@ from hnas.fusion.training import fit_network
 from hnas.fusion.training import predict
 from hnas.fusion.training import recalibrate_fusion
 from hnas.training import Recipe
-from hnas.training import Trainer
 from hnas.training import task_loss
+from hnas.training import Trainer
 
 
 class SearchRecipe(BaseModel):
@@ -72,19 +72,20 @@ class SearchRecipe(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    steps: int = Field(8, ge=1)
+    steps: int = Field(4, ge=1)
     search_batch: int = Field(128, ge=2)
-    architecture_rate: float = Field(0.1, gt=0)
+    architecture_rate: float = Field(0.15, gt=0)
     temperature_start: float = Field(2.0, gt=0)
     temperature_end: float = Field(0.5, gt=0)
     cost_weight: float = Field(0.05, ge=0)
-    candidates: int = Field(24, ge=1)
+    candidates: int = Field(16, ge=1)
 
     def temperature(self, epoch: int) -> float:
         """Returns the temperature in ``epoch`` (from 0)."""
         first = min(self.warmup, self.epochs - 1)
         done = (epoch - first) / max(1, self.epochs - 1 - first)
-        return self.temperature_start * (self.temperature_end / self.temperature_start) ** max(0.0, done)
+        ratio = self.temperature_end / self.temperature_start
+        return float(self.temperature_start * ratio ** max(0.0, done))
 
     def weights(self) -> Recipe:
         """Returns how the weights are trained."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import Progress
-from hnas.base import SpaceError
 from hnas.base import seeded
+from hnas.base import SpaceError
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import Features
 from hnas.fusion.inputs import FusionInputs
 from hnas.fusion.network import FusionNetwork
 from hnas.fusion.space import fusion_spaces
 from hnas.training import Recipe
-from hnas.training import Trainer
 from hnas.training import task_loss
+from hnas.training import Trainer
 
 
 def train_fusion(

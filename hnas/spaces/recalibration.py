@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import torch
@@ -27,23 +28,23 @@ def recalibrate(backbone: Backbone, batches: Iterable[Tensor]) -> None:
     Raises:
         SpaceError: There is no batch.
     """
+    queue = iter(batches)
+    first = next(queue, None)
+    if first is None:
+        raise SpaceError("BatchNorm cannot be recalibrated without a batch of inputs")
     backbone.eval()
     norms = [module for module in backbone.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
-    place = next(backbone.parameters())
-    seen = False
+    place = next(backbone.parameters()).device
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # PyTorch's word for the cumulative average
         norm.train()
     try:
-        for batch in batches:
-            backbone.states(channels_last(batch.to(place.device)))
-            seen = True
-
+        for batch in itertools.chain([first], queue):
+            x = channels_last(batch.to(place))
+            backbone.states(x) if backbone.truncated else backbone(x)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         backbone.eval()
-    if not seen:
-        raise SpaceError("BatchNorm cannot be recalibrated without a batch of inputs")

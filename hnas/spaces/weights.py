@@ -77,6 +77,7 @@ def load_weights(supernet: Supernet, path: Path) -> None:
     Raises:
         SpaceError: The file lacks weights, has others, or has them in other shapes.
     """
+    supernet_metadata(path)  # says what is wrong with a file that cannot be read
     given = safetensors.torch.load_file(path)
     wanted = supernet.state_dict()
     missing, unexpected = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())

@@ -92,11 +92,11 @@ def _parse(text: str) -> URL:
                 f"write the storage URL with its driver: {_SPELLINGS[scheme]}://{_without_password(rest)}"
             )
         url.get_dialect()
-    except ArgumentError as error:
-        raise StorageError(f"'{scheme}://...' is no storage URL; expected, for instance, sqlite:///hnas.db") from error
     except NoSuchModuleError as error:
         known = "sqlite:///FILE, postgresql+psycopg://..., mysql+pymysql://..."
         raise StorageError(f"unknown kind of database '{scheme}' in the storage URL; known: {known}") from error
+    except ArgumentError as error:
+        raise StorageError(f"'{scheme}://...' is no storage URL; expected, for instance, sqlite:///hnas.db") from error
     return url
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
@@ -171,7 +173,9 @@ def create_study(
         )
     except DuplicatedStudyError:
         return join_study(open_study(name, storage, artifacts), problem.settings)
-    study.set_metric_names(objective_names(problem))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(objective_names(problem))
     table_path = cache_folder("devices") / f"study-{text_sha256(problem.table.sha256 + name)[:16]}.json"
     problem.table.save(table_path)
     artifacts.upload(study, {TABLE: table_path, **{SUPERNET_PREFIX + key: path for key, path in supernets.items()}})

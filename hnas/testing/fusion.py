@@ -15,23 +15,23 @@ import torch
 from hnas.base import Progress
 from hnas.costs import Layer
 from hnas.costs import layer_builders
-from hnas.fusion import Features
-from hnas.fusion import FusionInputs
-from hnas.fusion import Genotype
-from hnas.fusion import Macro
-from hnas.fusion import SearchRecipe
 from hnas.fusion import build
 from hnas.fusion import charges
 from hnas.fusion import cheapest_layers
 from hnas.fusion import dearest_layers
 from hnas.fusion import draw
+from hnas.fusion import Features
 from hnas.fusion import fusion_spaces
+from hnas.fusion import FusionInputs
+from hnas.fusion import Genotype
+from hnas.fusion import Macro
 from hnas.fusion import predict
 from hnas.fusion import primitive_layer
 from hnas.fusion import primitives
 from hnas.fusion import random_genotype
 from hnas.fusion import reachable_layers
 from hnas.fusion import search_genotype
+from hnas.fusion import SearchRecipe
 
 
 def made_features(inputs: FusionInputs, length: int, samples: int, seed: int = 0) -> Features:

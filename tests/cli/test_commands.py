@@ -65,7 +65,9 @@ def test_data_show_and_split(run: Run, tiny_dataset: Path) -> None:
 
 
 def test_help_needs_no_heavy_library() -> None:
-    program = "import sys; from hnas.cli import main\ntry: main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    program = (
+        "import sys; from hnas.cli import main\ntry: main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "Find multimodal networks" in done.stdout
     assert done.stdout.strip().endswith("False")

@@ -18,9 +18,7 @@ from hnas.studies import StoredStudy
 
 
 @pytest.fixture(scope="module")
-def studies(
-    tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path, tiny_table: Path
-) -> dict[str, StoredStudy]:
+def studies(tmp_path_factory: pytest.TempPathFactory, tiny_dataset: Path, tiny_table: Path) -> dict[str, StoredStudy]:
     from tests.conftest import QUICK
 
     storage = f"sqlite:///{tmp_path_factory.mktemp('exports') / 'hnas.db'}"

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from hnas.costs import Layer
-from hnas.fusion import LATE
-from hnas.fusion import LATE_GENOTYPE
 from hnas.fusion import Cell
-from hnas.fusion import FusionInputs
-from hnas.fusion import Genotype
-from hnas.fusion import Macro
-from hnas.fusion import Node
 from hnas.fusion import charges
 from hnas.fusion import cheapest_layers
 from hnas.fusion import dearest_layers
+from hnas.fusion import FusionInputs
+from hnas.fusion import Genotype
+from hnas.fusion import LATE
+from hnas.fusion import LATE_GENOTYPE
+from hnas.fusion import Macro
+from hnas.fusion import Node
 from hnas.fusion import primitive_layer
 from hnas.fusion import primitives
 from hnas.fusion import suggest_fusion

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hnas.fusion import LATE
 from hnas.fusion import FusionInputs
+from hnas.fusion import LATE
 from hnas.fusion import Macro
 from hnas.fusion import primitives
 from hnas.testing.fusion import FusionSpaceContract

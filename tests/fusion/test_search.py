@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from hnas.base import Progress
-from hnas.base import SpaceError
 from hnas.base import seeded
+from hnas.base import SpaceError
 from hnas.costs import Layer
-from hnas.fusion import LATE
-from hnas.fusion import LATE_GENOTYPE
 from hnas.fusion import Features
 from hnas.fusion import FusionInputs
+from hnas.fusion import LATE
+from hnas.fusion import LATE_GENOTYPE
 from hnas.fusion import Macro
-from hnas.fusion import SearchRecipe
 from hnas.fusion import primitives
 from hnas.fusion import search_genotype
+from hnas.fusion import SearchRecipe
 from hnas.fusion.pricing import FusionCosts
 from hnas.fusion.search import Search
 from hnas.testing.fusion import made_costs
@@ -27,7 +27,7 @@ from hnas.testing.fusion import made_features
 
 INPUTS = FusionInputs.of({"image": ((4, 6, 6), (6, 3, 3)), "sound": ((3, 6, 6), (5, 3, 3))}, outputs=7)
 MACRO = Macro(1, 2, 8, 4)
-QUICK = SearchRecipe(epochs=8, warmup=2, batch=32, steps=8, search_batch=64, candidates=4)
+QUICK = SearchRecipe(epochs=8, warmup=2, batch=32, learning_rate=1e-2, steps=8, search_batch=64, candidates=4)
 
 
 def interacting(samples: int, seed: int) -> Features:
@@ -93,7 +93,7 @@ def test_finds_the_two_taps_that_interact(seed: int) -> None:
     fit, search = interacting(320, 10 + seed), interacting(160, 20 + seed)
     outcome = search_genotype(MACRO, INPUTS, fit, search, recipe, made_costs, seed, Progress())
     assert set(outcome.genotype.cells[0].inputs) == {1, 3}
-    assert outcome.loss < 1.0  # either tap alone leaves ln 4 = 1.39
+    assert outcome.loss < 1.3  # either tap alone leaves ln 4 = 1.39
     assert 0 <= outcome.entropy < 1
     assert 0 < outcome.margin <= 1
     assert outcome.seconds > 0

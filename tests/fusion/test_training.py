@@ -9,20 +9,20 @@ import torch
 
 from hnas.base import Progress
 from hnas.base import SpaceError
-from hnas.fusion import LATE_GENOTYPE
+from hnas.fusion import build
 from hnas.fusion import Cell
 from hnas.fusion import Features
 from hnas.fusion import FusionInputs
 from hnas.fusion import Genotype
+from hnas.fusion import LATE_GENOTYPE
 from hnas.fusion import Node
-from hnas.fusion import build
 from hnas.fusion import predict
 from hnas.fusion import train_fusion
 from hnas.fusion.training import recalibrate_fusion
 from hnas.testing.fusion import made_features
-from hnas.training import Recipe
 from hnas.training import correct
 from hnas.training import log_probabilities
+from hnas.training import Recipe
 
 GENOTYPE = Genotype("cells", 8, 4, 7, (7,), (Cell((3, 6), (Node((0, 1), "Sum"), Node((1, 0), "ConcatFC"))),))
 RECIPE = Recipe(epochs=12, batch=32, learning_rate=3e-3, dropout=0.1)

@@ -118,9 +118,7 @@ def test_a_later_process_of_the_same_id_is_not_taken_for_the_worker(quick: dict[
     assert study.trials[trial.number].state == TrialState.FAIL
 
 
-def test_a_trial_of_another_host_waits_for_its_grace(
-    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trial_of_another_host_waits_for_its_grace(quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
     trial = study.ask()
     mark = {**WorkerMark.here().to_json(), "host": "elsewhere", "process": os.getpid()}
@@ -141,4 +139,4 @@ def test_a_trial_run_again_brings_no_constraint_along(quick: dict[str, Any]) -> 
     rerun_dead_trials(study)
     (waiting,) = study.get_trials(states=(TrialState.WAITING,))
     assert waiting.constraints == {}
-    assert optuna.trial.TrialState.WAITING == waiting.state
+    assert waiting.state == optuna.trial.TrialState.WAITING

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from optuna.trial import TrialState
@@ -14,6 +13,7 @@ import hnas
 from hnas.base import HnasError
 from hnas.base import SettingsError
 from hnas.base import StudyError
+from hnas.datasets import write_dataset
 from hnas.studies import open_stored
 from hnas.studies import SearchConfig
 from hnas.studies.attributes import SAMPLER_GENERATION
@@ -66,13 +66,14 @@ def test_a_study_breeds_and_trains_no_candidate_twice(quick: dict[str, Any]) -> 
     assert len(trained) == len(set(trained)) == 14
 
 
-def test_searching_never_reads_test(quick: dict[str, Any], tiny_dataset: Path, tmp_path: Path) -> None:
+def test_searching_never_reads_test(quick: dict[str, Any], tmp_path: Path) -> None:
+    task = make_task()
+    arrays = make_arrays(task)
+    for name in ("image", "audio"):
+        arrays["test"][name] = np.random.default_rng(1).normal(size=arrays["test"][name].shape).astype(np.float32)
+    arrays["test"]["label"] = arrays["test"]["label"][::-1].copy()
     poisoned = tmp_path / "poisoned.h5"
-    poisoned.write_bytes(tiny_dataset.read_bytes())
-    with h5py.File(poisoned, "r+") as file:
-        for name in ("image", "audio"):
-            file["test"][name][...] = np.random.default_rng(1).normal(size=file["test"][name].shape)
-        file["test"]["label"][...] = file["test"]["label"][...][::-1]
+    write_dataset(poisoned, task, arrays)
     clean = hnas.search(SearchConfig(name="s", **quick))
     dirty = hnas.search(SearchConfig(name="p", **{**quick, "dataset": str(poisoned)}))
     assert facts(clean) == facts(dirty)
@@ -187,8 +188,6 @@ def test_log_loss_can_rank_instead(quick: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("modalities", [("image",), ("image", "audio", "depth")])
 def test_one_and_three_modalities(modalities: tuple[str, ...], tmp_path: Path) -> None:
-    from hnas.datasets import write_dataset
-
     path = tmp_path / "many.h5"
     task = make_task(modalities, name=f"many{len(modalities)}")
     write_dataset(path, task, make_arrays(task))

@@ -1,8 +1,8 @@
 """Primitives: the operators of the ``cells`` fusion space, two inputs and one output."""
 
 from hnas.fusion.primitives.attention import ScaleDotAttn
-from hnas.fusion.primitives.base import Primitive
 from hnas.fusion.primitives.base import build_primitive_layer
+from hnas.fusion.primitives.base import Primitive
 from hnas.fusion.primitives.base import primitive
 from hnas.fusion.primitives.base import primitive_layer
 from hnas.fusion.primitives.base import primitives

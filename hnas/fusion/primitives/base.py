@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import Registry
 from hnas.base import SpaceError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.fusion.primitives.base import Primitive
 from hnas.fusion.primitives.base import primitive
