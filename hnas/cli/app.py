@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 
 import click
@@ -45,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        _quiet_libraries()
         cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -76,11 +74,3 @@ def _message(error: Exception) -> str | None:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return f"the study database failed: {reason}; what was finished is kept: hnas resume goes on"
     return None
-
-
-def _quiet_libraries() -> None:
-    """Optuna logs every trial to stderr and warns of what hnas uses on purpose."""
-    import logging
-
-    logging.getLogger("optuna").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="optuna")

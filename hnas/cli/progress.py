@@ -25,6 +25,13 @@ def make_progress() -> Progress:
     return BarProgress() if sys.stderr.isatty() else LineProgress()
 
 
+def quiet_optuna() -> None:
+    """Keeps Optuna from logging every study and trial to stderr, where the progress is."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
 class BarProgress(Progress):
     """Bars that stay while their stage is open."""
 

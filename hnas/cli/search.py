@@ -41,6 +41,7 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
     are made the first time. Ctrl-C loses nothing: hnas resume NAME goes on.
     """
     from hnas.cli.progress import make_progress
+    from hnas.cli.progress import quiet_optuna
     from hnas.studies import read_config
     from hnas.studies import search as run
 
@@ -48,6 +49,7 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
     options["max_energy_mj"] = options.pop("max_energy")
     if options["objectives"] is not None:
         options["objectives"] = tuple(part.strip() for part in options["objectives"].split(","))
+    quiet_optuna()
     stored = run(read_config(config, options), make_progress())
     _print_end(stored, as_json)
 

@@ -72,13 +72,13 @@ class SearchRecipe(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    steps: int = Field(4, ge=1)
+    steps: int = Field(8, ge=1)
     search_batch: int = Field(128, ge=2)
-    architecture_rate: float = Field(0.15, gt=0)
+    architecture_rate: float = Field(0.1, gt=0)
     temperature_start: float = Field(2.0, gt=0)
     temperature_end: float = Field(0.5, gt=0)
     cost_weight: float = Field(0.05, ge=0)
-    candidates: int = Field(16, ge=1)
+    candidates: int = Field(24, ge=1)
 
     def temperature(self, epoch: int) -> float:
         """Returns the temperature in ``epoch`` (from 0)."""

@@ -7,9 +7,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from optuna.distributions import BaseDistribution
-from optuna.distributions import CategoricalDistribution
-from optuna.distributions import IntDistribution
 
 from hnas.base import SettingsError
 from hnas.costs import Layer
@@ -22,6 +19,7 @@ from hnas.fusion import primitive_layer
 from hnas.fusion import primitives
 from hnas.studies.candidate import Candidate
 from hnas.studies.problem import Problem
+from hnas.studies.sampler import gene_values
 
 REFERENCE_MARGIN = 1.1
 """The reference point's costs are those of the dearest network, times this."""
@@ -92,7 +90,7 @@ class Pricer:
             while improved:
                 improved = False
                 for name, choices in genes.items():
-                    for choice in _choices(choices) if name != "fusion.kind" else ():
+                    for choice in gene_values(choices) if name != "fusion.kind" else ():
                         changed = strategy.decode({**values, name: choice})
                         found = _cost(self.cheapest(changed, cost), cost)
                         if found < lowest:
@@ -162,10 +160,3 @@ class Pricer:
 def _cost(price: Price, cost: str) -> float:
     value = price.latency_ms if cost == "latency" else price.energy_mj
     return math.inf if value is None else value
-
-
-def _choices(distribution: BaseDistribution) -> list[Any]:
-    if isinstance(distribution, CategoricalDistribution):
-        return list(distribution.choices)
-    assert isinstance(distribution, IntDistribution)
-    return list(range(distribution.low, distribution.high + 1, distribution.step))

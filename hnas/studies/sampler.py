@@ -72,19 +72,37 @@ class CandidateSampler(NSGAIISampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Returns values of all genes: random in the first generation, bred afterwards, known ones drawn again."""
+        """Returns values of all genes: spread at random in the first generation, bred later; known ones are drawn again."""
         generation = self.get_trial_generation(study, trial)
         parents = self.get_parent_population(study, generation)
         known = self._known_keys(study, trial)
         rng = self._rng.rng
         rng.seed(derive_seed("sampler", self._seed, trial.number))
-        values: dict[str, Any] = {}
-        for _ in range(REDRAWS):
-            values = self._child_generation_strategy(study, search_space, parents) if parents else {}
-            # Genes that crossover left out are the mutated ones; in the first generation all are.
+        values = self._spread(trial.number, search_space) if not parents else {}
+        for attempt in range(REDRAWS):
+            if parents:
+                values = self._child_generation_strategy(study, search_space, parents)
+            elif attempt:
+                values = {}
+            # Genes that crossover left out are the mutated ones.
             values |= {name: _draw(genes, rng) for name, genes in search_space.items() if name not in values}
             if self._key_of(values) not in known:
                 break
+        return values
+
+    def _spread(self, number: int, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Returns random values that are spread, gene by gene, evenly over the first generation.
+
+        McKay, Beckman, Conover, 1979, "A comparison of three methods for selecting values of input variables" (Latin
+        hypercube sampling). A small generation of independent draws may miss a value of a gene altogether.
+        """
+        size = self.population_size or 1
+        values = {}
+        for name, genes in search_space.items():
+            rng = np.random.RandomState(derive_seed("first generation", self._seed, name, number // size))
+            choices = gene_values(genes)
+            dealt = [choices[position * len(choices) // size] for position in range(size)]
+            values[name] = dealt[rng.permutation(size)[number % size]]
         return values
 
     def join_generation(self, study: Study, trial: FrozenTrial) -> None:
@@ -99,7 +117,13 @@ class CandidateSampler(NSGAIISampler):
 
 
 def _draw(genes: BaseDistribution, rng: np.random.RandomState) -> Any:
+    choices = gene_values(genes)
+    return choices[rng.randint(len(choices))]
+
+
+def gene_values(genes: BaseDistribution) -> list[Any]:
+    """Returns all values of a gene, in order."""
     if isinstance(genes, CategoricalDistribution):
-        return genes.choices[rng.randint(len(genes.choices))]
+        return list(genes.choices)
     assert isinstance(genes, IntDistribution)
-    return int(genes.low + genes.step * rng.randint((genes.high - genes.low) // genes.step + 1))
+    return list(range(genes.low, genes.high + 1, genes.step))

@@ -25,6 +25,7 @@ from hnas.studies.problem import Problem
 from hnas.studies.resolution import resolve
 from hnas.studies.runner import TrialRunner
 from hnas.studies.settings import SearchConfig
+from hnas.studies.storage import check_storage
 from hnas.studies.storage import open_storage
 from hnas.studies.storage import study_names
 from hnas.studies.stored import create_study
@@ -62,9 +63,10 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     """
     progress = progress or Progress()
     device = accelerator(config.accelerator)
+    check_storage(config.storage)
+    problem = resolve(config, progress)
     storage = open_storage(config.storage)
     artifacts = StudyArtifacts(storage, Path(config.artifacts) if config.artifacts else None)
-    problem = resolve(config, progress)
     if config.name and exists(config.name, storage):
         stored = join_study(open_study(config.name, storage, artifacts), problem.settings)
         stored.ask_for(config.trials)

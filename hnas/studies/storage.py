@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from pathlib import Path
@@ -77,6 +78,22 @@ def open_storage(text: str, *, create: bool = True) -> RDBStorage:
     if sqlite:
         _use_wal(storage)
     return storage
+
+
+def check_storage(text: str) -> None:
+    """Checks, before long work, that `open_storage` can work; makes no file.
+
+    Raises:
+        StorageError: As for `open_storage`.
+    """
+    url = _parse(text)
+    if url.get_backend_name() == "sqlite":
+        _check_sqlite_file(url, create=True)
+        path = Path(url.database or "")
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise StorageError(f"the database '{path}' cannot be written; choose another place with --storage")
+    else:
+        open_storage(text).remove_session()
 
 
 def _parse(text: str) -> URL:

@@ -105,7 +105,7 @@ def priced(head_slope: float) -> Any:
     return cost_of
 
 
-@pytest.mark.parametrize("macro", [Macro(1, 1, 6, 4), Macro(1, 3, 6, 4), Macro(2, 1, 6, 4)])
+@pytest.mark.parametrize("macro", [Macro(1, 1, 6, 4), Macro(1, 2, 6, 4), Macro(2, 1, 6, 4)])
 @pytest.mark.parametrize("slope", [0.3, -0.1])
 @pytest.mark.parametrize("accounting", ["deployed", "published"])
 def test_bounds_are_reached(macro: Macro, slope: float, accounting: Any) -> None:

@@ -89,7 +89,7 @@ def test_a_large_cost_weight_drops_dear_taps() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_finds_the_two_taps_that_interact(seed: int) -> None:
-    recipe = QUICK.model_copy(update={"cost_weight": 0.0})
+    recipe = QUICK.model_copy(update={"cost_weight": 0.0, "candidates": 12})
     fit, search = interacting(320, 10 + seed), interacting(160, 20 + seed)
     outcome = search_genotype(MACRO, INPUTS, fit, search, recipe, made_costs, seed, Progress())
     assert set(outcome.genotype.cells[0].inputs) == {1, 3}

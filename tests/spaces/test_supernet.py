@@ -82,7 +82,7 @@ def test_weights_have_the_published_names():
     assert SUPERNETS["memes"].state_dict()["blocks.6.conv.depth_conv.se.fc.reduce.weight"].shape == (64, 240, 1, 1)
     static = set(SUPERNETS["memes"].extract(SUPERNETS["memes"].space.smallest()).state_dict())
     assert "blocks.1.conv.inverted_bottleneck.conv.weight" in static
-    assert not any("conv.conv" in name or "bn.bn" in name or "matrix" in name for name in static)
+    assert not any(".conv.conv." in name or ".bn.bn." in name or "matrix" in name for name in static)
 
 
 def test_small_kernels_are_transformed_centres():

@@ -70,3 +70,9 @@ def test_a_trial_with_fixed_genes_can_become_a_parent() -> None:
 @pytest.mark.parametrize(("trials", "population"), [(1, 8), (30, 8), (60, 12), (1000, 50)])
 def test_population_is_a_fifth_within_bounds(trials: int, population: int) -> None:
     assert default_population(trials) == population
+
+
+def test_the_first_generation_spreads_every_gene() -> None:
+    study = run(seed=5, trials=4, population=4)
+    assert sorted(trial.params["a"] for trial in study.trials) == [0, 2, 4, 6]
+    assert {trial.params["b"] for trial in study.trials} == {3, 4, 6}
