@@ -5,11 +5,11 @@ from hnas.base.errors import DataError
 from hnas.base.errors import ExportError
 from hnas.base.errors import HnasError
 from hnas.base.errors import MissingExtraError
+from hnas.base.errors import require_extra
 from hnas.base.errors import SettingsError
 from hnas.base.errors import SpaceError
 from hnas.base.errors import StorageError
 from hnas.base.errors import StudyError
-from hnas.base.errors import require_extra
 from hnas.base.files import atomic_path
 from hnas.base.files import cache_folder
 from hnas.base.files import file_sha256

@@ -56,5 +56,6 @@ def require_extra(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"this needs the package '{error.name or module}', which is not installed; install it with: pip install 'hnas[{extra}]'"
+            f"this needs the package '{error.name or module}', which is not installed; "
+            f"install it with: pip install 'hnas[{extra}]'"
         ) from error

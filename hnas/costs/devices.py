@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from hnas.base import CostError
 from hnas.base import cache_folder
+from hnas.base import CostError
 from hnas.base import text_sha256
 
 HOST = "host"

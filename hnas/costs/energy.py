@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from hnas.base import Progress
 from hnas.costs.layer import BuiltLayer
+from hnas.costs.measure import call_of
 from hnas.costs.measure import Measurement
 from hnas.costs.measure import ProfileSettings
-from hnas.costs.measure import call_of
 from hnas.costs.meters import Meter
 
 _BLOCK_SECONDS = 0.01  # Calls between looks at the clock take about this long.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import CostError
 from hnas.base import Registry

@@ -19,11 +19,11 @@ import torch
 from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
-from hnas.base import Progress
 from hnas.base import derive_seed
+from hnas.base import Progress
 from hnas.costs.layer import BuiltLayer
 
 try:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from hnas.base import CostError
-from hnas.base import HnasError
-from hnas.base import Progress
 from hnas.base import derive_seed
+from hnas.base import HnasError
 from hnas.base import locked
+from hnas.base import Progress
 from hnas.base import seeded
 from hnas.costs.devices import HOST
 from hnas.costs.devices import host_runtime
@@ -23,10 +23,10 @@ from hnas.costs.energy import measure_energies
 from hnas.costs.layer import BuiltLayer
 from hnas.costs.layer import Layer
 from hnas.costs.layer import layer_builders
-from hnas.costs.measure import Measurement
-from hnas.costs.measure import ProfileSettings
 from hnas.costs.measure import measure_all
+from hnas.costs.measure import Measurement
 from hnas.costs.measure import measuring
+from hnas.costs.measure import ProfileSettings
 from hnas.costs.meters import Meter
 from hnas.costs.meters import why_no_meter
 from hnas.costs.table import CostTable

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import field
-from datetime import UTC
 from datetime import datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated
 from typing import Any
@@ -18,9 +18,9 @@ from typing import Literal
 from pydantic import AfterValidator
 from pydantic import ConfigDict
 from pydantic import Field
+from pydantic import model_validator
 from pydantic import TypeAdapter
 from pydantic import ValidationError
-from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from hnas.base import CostError

@@ -64,8 +64,8 @@ def _costs(metrics: dict[str, Any]) -> str:
     if latency["measured"]:
         found = latency["measured"]
         lines.append(
-            f"- latency, measured whole on the exporting machine: {found['median']:.4g} ms (median of {found['repeats']}, "
-            f"interquartile range {found['iqr']:.3g} ms; {found['runtime']})"
+            f"- latency, measured whole on the exporting machine: {found['median']:.4g} ms (median of "
+            f"{found['repeats']}, interquartile range {found['iqr']:.3g} ms; {found['runtime']})"
         )
     if energy["predicted"] is None:
         lines.append("- energy: unknown, the cost table has none")

@@ -61,7 +61,11 @@ def _logits(network: MultimodalNetwork, tensors: Tensors) -> tuple[Tensor, list[
 def _scored(logits: Tensor, labels: Tensor, metric: str) -> dict[str, Any]:
     right = int(correct(logits, labels).sum())
     low, high = wilson_interval(right, len(labels))
-    score: dict[str, Any] = {"score": metrics.get(metric)(logits, labels), "log_loss": log_loss(logits, labels), "correct": right}
+    score: dict[str, Any] = {
+        "score": metrics.get(metric)(logits, labels),
+        "log_loss": log_loss(logits, labels),
+        "correct": right,
+    }
     if metric == "accuracy":
         score["interval_95"] = [low, high]
     return score

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 from torch import Tensor
-from torch.nn import functional as F
 
 from hnas.base import Progress
 from hnas.base import seeded
@@ -20,6 +19,7 @@ from hnas.studies import FinalRecipe
 from hnas.studies import MultimodalNetwork
 from hnas.studies import Plan
 from hnas.studies import Tensors
+from hnas.training import Augmentation
 from hnas.training import task_loss
 from hnas.training import Trainer
 
@@ -54,6 +54,8 @@ def train_final(
     names = [branch.modality for branch in plan.branches]
     inputs = [torch.cat([tensors.inputs(split, name) for split in TRAINED_ON]) for name in names]
     labels = torch.cat([tensors.labels(split) for split in TRAINED_ON])
+    kinds = [tensors.dataset.task.modality(name).kind for name in names]
+    augmentations = [Augmentation(values, recipe, kind) for values, kind in zip(inputs, kinds, strict=True)]
     with seeded(seed):
         network = build_network(plan, tensors.dataset.task.modalities, copy.deepcopy(dict(backbones)), recipe.dropout)
         network.to(tensors.accelerator).train()
@@ -62,7 +64,9 @@ def train_final(
 
         def accumulate(rows: Tensor) -> float:
             rows = rows.to(labels.device)
-            batch = [channels_last(augmented(values[rows], recipe)) for values in inputs]
+            batch = [
+                channels_last(augment(values[rows])) for augment, values in zip(augmentations, inputs, strict=True)
+            ]
             fused, heads = network.everything(*batch)
             loss = task_loss(fused, labels[rows], recipe.label_smoothing)
             for head in heads:
@@ -80,31 +84,6 @@ def train_final(
         average.apply(network)
         _recalibrate(network, inputs)
     return network.eval()
-
-
-def augmented(values: Tensor, recipe: FinalRecipe) -> Tensor:
-    """Returns a batch of normalised inputs, shifted and with noise as the recipe says.
-
-    Args:
-        values: (samples, ...); only feature maps (samples, channels, height, width) are shifted, edges repeated.
-        recipe: Says how much.
-    """
-    if recipe.shift and values.ndim == 4:
-        values = _shifted(values, recipe.shift)
-    if recipe.noise:
-        values = values + recipe.noise * torch.randn_like(values)
-    return values
-
-
-def _shifted(values: Tensor, most: int) -> Tensor:
-    samples, _, height, width = values.shape
-    padded = F.pad(values, (most, most, most, most), mode="replicate")
-    down, right = torch.randint(0, 2 * most + 1, (2, samples), device=values.device)
-    rows = down[:, None] + torch.arange(height, device=values.device)
-    columns = right[:, None] + torch.arange(width, device=values.device)
-    sample = torch.arange(samples, device=values.device)[:, None, None]
-    # Indexing puts channels last: (samples, height, width, channels).
-    return padded.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 class WeightAverage:

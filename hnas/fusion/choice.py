@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import nn
@@ -27,10 +26,19 @@ class NodeWeights:
     Attributes:
         pair: (states, states), the weight of every ordered pair of inputs; adds up to one, zero on the diagonal.
         ops: (primitives), adds up to one.
+        run: The primitives that are run; None runs all that have weight or carry a gradient.
     """
 
     pair: Tensor
     ops: Tensor
+    run: tuple[int, ...] | None = None
+
+    def running(self) -> list[int]:
+        """Returns the primitives that have to be run."""
+        if self.run is not None:
+            return list(self.run)
+        chosen: list[int] = self.ops.nonzero().flatten().tolist()
+        return list(range(len(self.ops))) if self.ops.requires_grad else chosen
 
 
 @dataclass(frozen=True)
@@ -77,10 +85,26 @@ class CellLogits(nn.Module):
         self.pair = PairLogits(states)
         self.nodes = nn.ModuleList(NodeLogits(2 + position, ops) for position in range(nodes))
 
-    def draw(self, draw: Draw, ops: Draw) -> CellWeights:
-        """Returns the weights of the cell; ``ops`` draws those of the primitives."""
-        nodes = [node.draw(draw, ops) for node in cast("list[NodeLogits]", list(self.nodes))]
+    def draw(self, draw: Draw, ops: Draw, rivals: int | None = None) -> CellWeights:
+        """Returns the weights of the cell.
+
+        Args:
+            draw: Draws pairs.
+            ops: Draws primitives.
+            rivals: So many primitives a node, sampled by their probability, compete; the others are not run and hear
+                nothing (Cai, Zhu, Han, "ProxylessNAS", ICLR 2019). None lets all compete.
+        """
+        nodes = [_node_weights(node, draw, ops, rivals) for node in self.nodes]  # type: ignore[arg-type]
         return CellWeights(self.pair.draw(draw), tuple(nodes))
+
+
+def _node_weights(node: NodeLogits, draw: Draw, ops: Draw, rivals: int | None) -> NodeWeights:
+    pair = node.pair.draw(draw)
+    if rivals is None or rivals >= len(node.ops):
+        return NodeWeights(pair, ops(node.ops))
+    among = torch.multinomial(soft(node.ops.detach()), rivals)
+    weights = torch.zeros_like(node.ops).index_put((among,), ops(node.ops[among]))
+    return NodeWeights(pair, weights, tuple(among.tolist()))
 
 
 def soft(logits: Tensor) -> Tensor:

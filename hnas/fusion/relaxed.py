@@ -72,11 +72,9 @@ class RelaxedCell(nn.Module):
                 inner.append(None)
                 continue
             x, y = _mixed(inner, node.pair.sum(1)), _mixed(inner, node.pair.sum(0))
-            wanted = range(len(node.ops)) if node.ops.requires_grad else node.ops.nonzero().flatten().tolist()
-            outputs: list[Tensor | None] = [None] * len(node.ops)
-            for op in wanted:
-                outputs[op] = ops[op](x, y)  # type: ignore[index]
-            inner.append(_mixed(outputs, node.ops))
+            run = node.running()
+            outputs = [ops[op](x, y) for op in run]  # type: ignore[index]
+            inner.append(_mixed(outputs, node.ops[run]))
         output: Tensor = self.output(inner[-1], inner[0])
         return output
 
@@ -133,9 +131,12 @@ class RelaxedFusion(nn.Module):
         for part in (self.reshapes, self.cells, self.head):
             yield from part.parameters()
 
-    def draw(self, draw: Draw, ops: Draw | None = None) -> Weights:
-        """Draws weights: ``soft``, ``hard`` or ``straight_through(temperature)``; primitives by ``ops``, if given."""
-        return tuple(cell.draw(draw, ops or draw) for cell in self.logits)  # type: ignore[operator]
+    def draw(self, draw: Draw, ops: Draw | None = None, rivals: int | None = None) -> Weights:
+        """Draws weights: ``soft``, ``hard`` or ``straight_through(temperature)``; primitives by ``ops``, if given.
+
+        With ``rivals``, only so many sampled primitives a node compete, and only they are run.
+        """
+        return tuple(cell.draw(draw, ops or draw, rivals) for cell in self.logits)  # type: ignore[operator]
 
     def one_hot(self, genotype: Genotype) -> Weights:
         """Returns the weights that choose ``genotype``, which must have exactly the cells and nodes of the macro.

@@ -56,6 +56,7 @@ class SearchRecipe(BaseModel):
         steps: Steps of the architecture parameters after each epoch.
         search_batch: Samples of ``search`` in each of them.
         architecture_rate: Adam's learning rate for the architecture parameters.
+        rivals: Primitives a node that compete in each of them, sampled; the others are not run.
         temperature_start: Temperature of the Gumbel samples at first.
         temperature_end: And at last; geometric in between.
         cost_weight: Weight of the normalised expected cost (0 cheapest, 1 dearest genotype) beside the task's loss
@@ -75,6 +76,7 @@ class SearchRecipe(BaseModel):
     steps: int = Field(8, ge=1)
     search_batch: int = Field(128, ge=2)
     architecture_rate: float = Field(0.1, gt=0)
+    rivals: int = Field(2, ge=2)
     temperature_start: float = Field(2.0, gt=0)
     temperature_end: float = Field(0.5, gt=0)
     cost_weight: float = Field(0.05, ge=0)
@@ -192,7 +194,8 @@ class Search:
         size = min(self.recipe.search_batch, len(self.search))
         for _ in range(self.recipe.steps):
             batch = self.search.rows(torch.randperm(len(self.search))[:size])
-            logits = self.relaxed(batch.taps, self.relaxed.draw(straight_through(temperature)))
+            weights = self.relaxed.draw(straight_through(temperature), rivals=self.recipe.rivals)
+            logits = self.relaxed(batch.taps, weights)
             cost = self.costs.expected(self.relaxed.draw(soft)).normalised
             loss = task_loss(logits, batch.labels) + self.recipe.cost_weight * cost
             parameters = list(self.relaxed.architecture_parameters())

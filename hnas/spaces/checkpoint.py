@@ -14,6 +14,7 @@ from hnas.base import SpaceError
 from hnas.spaces.supernet import Supernet
 from hnas.spaces.weights import load_weights
 from hnas.spaces.weights import save_supernet
+from hnas.spaces.weights import space_identity
 from hnas.training import Recipe
 from hnas.training import Trainer
 
@@ -85,7 +86,7 @@ def training_identity(supernet: Supernet, inputs: Tensor, labels: Tensor, recipe
     """
     space = supernet.space
     rows = inputs[:: max(1, len(inputs) // _SAMPLED_ROWS)].contiguous()
-    what = (space.family, space.variant, space.input_shape, space.outputs, recipe.model_dump_json(), seed, len(inputs))
+    what = (space_identity(space), recipe.model_dump_json(), seed, len(inputs))
     digest = hashlib.sha256(repr(what).encode())
     for tensor in (rows, labels.contiguous()):
         digest.update(tensor.cpu().numpy().tobytes())

@@ -18,6 +18,7 @@ from hnas.spaces.backbone import channels_last
 from hnas.spaces.checkpoint import Checkpoint
 from hnas.spaces.checkpoint import training_identity
 from hnas.spaces.supernet import Supernet
+from hnas.training import Augmentation
 from hnas.training import Recipe
 from hnas.training import task_loss
 from hnas.training import Trainer
@@ -41,6 +42,7 @@ def train_supernet(
     progress: Progress,
     accelerator: torch.device = _CPU,
     checkpoint: Path | None = None,
+    kind: str = "image",
 ) -> None:
     """Trains all subnets together (Yu and Huang, "Universally Slimmable Networks", ICCV 2019).
 
@@ -59,6 +61,7 @@ def train_supernet(
         accelerator: Where to compute.
         checkpoint: Where to keep the state a few times, in the file and in weights beside it; goes on from there if it
             exists. It stays when training ends; ``discard_checkpoint`` removes it.
+        kind: Kind of the modality, which says how the recipe's shift applies.
 
     Raises:
         SpaceError: Inputs do not fit the space or the labels, or the checkpoint is of another training.
@@ -78,7 +81,7 @@ def train_supernet(
         stage.advance(done * trainer.steps_per_epoch)
         for epoch in range(done, recipe.epochs):
             # Every epoch has its own random numbers, so that a resumed training draws what it would have drawn.
-            step = _Sandwich(supernet, inputs, labels, recipe, np.random.default_rng(derive_seed(seed, epoch)))
+            step = _Sandwich(supernet, inputs, labels, recipe, kind, np.random.default_rng(derive_seed(seed, epoch)))
             with seeded(derive_seed(seed, "dropout", epoch)):
                 trainer.epoch(step, stage)
             if keeper and ((epoch + 1) % every == 0 or epoch + 1 == recipe.epochs):
@@ -95,17 +98,18 @@ class _Sandwich:
     """One step: gradients of four subnets on the same rows."""
 
     def __init__(
-        self, supernet: Supernet, inputs: Tensor, labels: Tensor, recipe: Recipe, rng: np.random.Generator
+        self, supernet: Supernet, inputs: Tensor, labels: Tensor, recipe: Recipe, kind: str, rng: np.random.Generator
     ) -> None:
         self._supernet = supernet
         self._inputs = inputs
         self._labels = labels
         self._recipe = recipe
         self._rng = rng
+        self._augment = Augmentation(inputs, recipe, kind)
         self._place = next(supernet.parameters()).device
 
     def __call__(self, rows: Tensor) -> float:
-        x = channels_last(self._inputs[rows.to(self._inputs.device)].to(self._place))
+        x = channels_last(self._augment(self._inputs[rows.to(self._inputs.device)].to(self._place)))
         labels = self._labels[rows.to(self._labels.device)].to(self._place)
         space = self._supernet.space
         logits = self._supernet(x, space.largest(), self._recipe.dropout)

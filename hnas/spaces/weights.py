@@ -12,6 +12,7 @@ import safetensors.torch
 
 from hnas.base import atomic_path
 from hnas.base import SpaceError
+from hnas.base import text_sha256
 from hnas.spaces.space import Space
 from hnas.spaces.supernet import Supernet
 
@@ -30,7 +31,7 @@ def save_supernet(supernet: Supernet, path: Path, metadata: Mapping[str, Any]) -
     Raises:
         HnasError: The folder cannot be written.
     """
-    note = {**metadata, **_identity(supernet.space)}
+    note = {**metadata, **space_identity(supernet.space)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in supernet.state_dict().items()}
     with atomic_path(path) as temporary:
         safetensors.torch.save_file(tensors, temporary, {_KEY: json.dumps(note, sort_keys=True)})
@@ -63,7 +64,7 @@ def load_supernet(space: Space, path: Path) -> Supernet:
             or lacks weights, has others, or has them in other shapes.
     """
     metadata = supernet_metadata(path)
-    for name, expected in _identity(space).items():
+    for name, expected in space_identity(space).items():
         if metadata.get(name) != expected:
             raise SpaceError(f"supernet '{path}': '{name}' is {metadata.get(name)!r}, needed is {expected!r}")
     supernet = space.supernet()
@@ -92,11 +93,14 @@ def load_weights(supernet: Supernet, path: Path) -> None:
     supernet.load_state_dict(given)
 
 
-def _identity(space: Space) -> dict[str, Any]:
+def space_identity(space: Space) -> dict[str, Any]:
+    """Returns what weights must have in common with a space to be loaded into its supernet."""
     return {
         "format": FORMAT,
         "space": space.family,
         "variant": space.variant,
         "input_shape": list(space.input_shape),
         "outputs": space.outputs,
+        # Strides and activations leave no trace in the shapes of weights; layer keys name them.
+        "structure": text_sha256("\n".join(sorted(layer.key for layer in space.reachable_layers()))),
     }

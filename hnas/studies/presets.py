@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hnas.base import SettingsError
 from hnas.datasets import Task
 from hnas.fusion import SearchRecipe
+from hnas.spaces import default_supernet_recipe
 from hnas.studies.settings import BackboneSettings
 from hnas.studies.settings import FinalRecipe
 from hnas.studies.settings import FusionSettings
@@ -29,10 +30,10 @@ SMALL = Preset(
     variant="digits",
     fusion=FusionSettings(channels=32, length=4),
     recipes=Recipes(
-        supernet=Recipe(epochs=20, batch=64, learning_rate=5e-3, schedule="one_cycle", weight_decay=1e-2),
-        search=SearchRecipe(epochs=8),
-        derived=Recipe(epochs=15, batch=64, learning_rate=3e-3, dropout=0.1),
-        final=FinalRecipe(epochs=20, batch=64, learning_rate=3e-3, schedule="one_cycle", dropout=0.1),
+        supernet=default_supernet_recipe("digits"),
+        search=SearchRecipe(epochs=8, warmup=2, steps=6, candidates=12),
+        derived=Recipe(epochs=15, batch=64, learning_rate=3e-3, dropout=0.2),
+        final=FinalRecipe(epochs=25, batch=64, learning_rate=3e-3, schedule="one_cycle", dropout=0.2, noise=0.5),
     ),
 )
 
@@ -40,7 +41,12 @@ MEDIUM = Preset(
     largest_side=64,
     variant="avmnist",
     fusion=FusionSettings(channels=192, length=16),
-    recipes=Recipes(),
+    recipes=Recipes(
+        supernet=default_supernet_recipe("avmnist"),
+        search=SearchRecipe(),
+        derived=Recipe(epochs=20, learning_rate=1e-3, dropout=0.3),
+        final=FinalRecipe(epochs=30, learning_rate=1e-3, schedule="one_cycle", dropout=0.3),
+    ),
 )
 
 PRESETS = (SMALL, MEDIUM)

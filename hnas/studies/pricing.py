@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-
 from hnas.base import SettingsError
 from hnas.costs import Layer
 from hnas.costs import Price

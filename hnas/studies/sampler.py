@@ -72,7 +72,7 @@ class CandidateSampler(NSGAIISampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Returns values of all genes: spread at random in the first generation, bred later; known ones are drawn again."""
+        """Returns values of all genes: spread in the first generation, bred later; known ones are drawn again."""
         generation = self.get_trial_generation(study, trial)
         parents = self.get_parent_population(study, generation)
         known = self._known_keys(study, trial)

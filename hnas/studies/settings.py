@@ -69,24 +69,20 @@ class FinalRecipe(Recipe):
 
     Attributes:
         unimodal_weight: Weight of the losses of the backbones' own heads beside the fused loss.
-        noise: Standard deviation of Gaussian noise added to normalised inputs while training.
-        shift: Largest shift of image-like inputs while training, in pixels, both ways along each axis.
         averaged: Fraction of the steps, at the end, over which the weights are averaged; 0 takes the last ones.
     """
 
     unimodal_weight: float = Field(0.5, ge=0)
-    noise: float = Field(0.0, ge=0)
-    shift: int = Field(0, ge=0)
     averaged: float = Field(0.0, ge=0, lt=1)
 
 
 class Recipes(_Model):
     """How everything in a study is trained."""
 
-    supernet: Recipe = Recipe(epochs=60, batch=128, learning_rate=3e-3, schedule="one_cycle", weight_decay=1e-2)
-    search: SearchRecipe = SearchRecipe()
-    derived: Recipe = Recipe(epochs=20, learning_rate=1e-3, dropout=0.3)
-    final: FinalRecipe = FinalRecipe(epochs=30, learning_rate=1e-3, schedule="one_cycle", dropout=0.3)
+    supernet: Recipe
+    search: SearchRecipe
+    derived: Recipe
+    final: FinalRecipe
 
 
 class Settings(_Model):

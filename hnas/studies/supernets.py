@@ -83,6 +83,7 @@ def trained_supernet(tensors: Tensors, modality: str, space: Space, recipe: Reci
                 progress=progress,
                 accelerator=tensors.accelerator,
                 checkpoint=checkpoint,
+                kind=tensors.dataset.task.modality(modality).kind,
             )
             save_supernet(
                 supernet, path, {"recipe": recipe.model_dump(), "dataset_sha256": tensors.dataset.sha256, "seed": seed}

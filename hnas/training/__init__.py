@@ -1,19 +1,21 @@
 """How networks learn: recipes, metrics, the loop, the cache of frozen features."""
 
 from hnas.training.accelerator import accelerator
+from hnas.training.augmentation import Augmentation
 from hnas.training.cache import BoundedCache
 from hnas.training.loop import Accumulate
 from hnas.training.loop import Trainer
-from hnas.training.metrics import Metric
 from hnas.training.metrics import correct
 from hnas.training.metrics import log_loss
 from hnas.training.metrics import log_probabilities
+from hnas.training.metrics import Metric
 from hnas.training.metrics import metrics
 from hnas.training.metrics import task_loss
 from hnas.training.recipe import Recipe
 
 __all__ = [
     "Accumulate",
+    "Augmentation",
     "BoundedCache",
     "Metric",
     "Recipe",

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import HnasError
 from hnas.base import Stage

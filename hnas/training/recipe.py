@@ -25,6 +25,8 @@ class Recipe(BaseModel):
         label_smoothing: For multiclass tasks.
         dropout: Dropout rate of the parts that are trained from scratch.
         gradient_clip: Largest norm of the gradient; 0 leaves it alone.
+        noise: Standard deviation of Gaussian noise added to inputs while training, in units of each input's own spread.
+        shift: Largest shift while training, in pixels, both ways: images along both axes, audio along time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,12 +39,17 @@ class Recipe(BaseModel):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     gradient_clip: float = Field(0.0, ge=0)
+    noise: float = Field(0.0, ge=0)
+    shift: int = Field(0, ge=0)
 
     def optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Makes the AdamW optimizer for ``parameters``."""
         given = list(parameters)
         matrices: dict[str, Any] = {"params": [parameter for parameter in given if parameter.ndim > 1]}
-        vectors: dict[str, Any] = {"params": [parameter for parameter in given if parameter.ndim <= 1], "weight_decay": 0.0}
+        vectors: dict[str, Any] = {
+            "params": [parameter for parameter in given if parameter.ndim <= 1],
+            "weight_decay": 0.0,
+        }
         groups = [group for group in (matrices, vectors) if group["params"]]
         return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=self.weight_decay)
 

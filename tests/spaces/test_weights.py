@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import safetensors.torch
 import torch
@@ -11,6 +13,7 @@ from hnas.spaces import load_supernet
 from hnas.spaces import OfaMobileNetV3
 from hnas.spaces import save_supernet
 from hnas.spaces import supernet_metadata
+from hnas.spaces.ofa_mobilenet_v3 import variants
 
 
 def test_weights_and_their_note_come_back(space, tmp_path):
@@ -43,6 +46,15 @@ def test_a_file_of_another_space_is_refused(space, tmp_path, other, message):
     save_supernet(space.supernet(), path, {})
     with pytest.raises(SpaceError, match=message):
         load_supernet(other, path)
+
+
+def test_a_file_of_another_structure_with_the_same_shapes_is_refused(space, tmp_path, monkeypatch):
+    path = tmp_path / "net.safetensors"
+    save_supernet(space.supernet(), path, {})
+    table = {**variants.VARIANTS, "digits": replace(variants.VARIANTS["digits"], stem_stride=2)}
+    monkeypatch.setattr(variants, "VARIANTS", table)
+    with pytest.raises(SpaceError, match="'structure'"):
+        load_supernet(OfaMobileNetV3("digits", (1, 8, 8), 3), path)
 
 
 @pytest.mark.parametrize(
