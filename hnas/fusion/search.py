@@ -160,7 +160,7 @@ class Search:
         self.relaxed = RelaxedFusion(macro, inputs, recipe.dropout).to(fit.labels.device)
         self.trainer = Trainer(self.relaxed.weight_parameters(), len(fit), recipe.weights(), derive_seed(seed, "fit"))
         self.optimizer = torch.optim.Adam(
-            self.relaxed.architecture_parameters(), lr=recipe.architecture_rate, betas=(0.5, 0.999)
+            self.relaxed.architecture_parameters(), lr=recipe.architecture_rate, betas=(0.5, 0.999), fused=True
         )
 
     def run(self, progress: Progress) -> SearchOutcome:

@@ -43,9 +43,11 @@ MEDIUM = Preset(
     fusion=FusionSettings(channels=192, length=16),
     recipes=Recipes(
         supernet=default_supernet_recipe("avmnist"),
-        search=SearchRecipe(),
+        search=SearchRecipe(epochs=9, warmup=3, steps=6, candidates=12),
         derived=Recipe(epochs=20, learning_rate=1e-3, dropout=0.3),
-        final=FinalRecipe(epochs=30, learning_rate=1e-3, schedule="one_cycle", dropout=0.3),
+        final=FinalRecipe(
+            epochs=40, learning_rate=2e-3, schedule="one_cycle", dropout=0.3, noise=0.2, shift=2, averaged=0.25
+        ),
     ),
 )
 

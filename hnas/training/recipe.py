@@ -51,7 +51,7 @@ class Recipe(BaseModel):
             "weight_decay": 0.0,
         }
         groups = [group for group in (matrices, vectors) if group["params"]]
-        return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True)
 
     def scheduler(self, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
         """Makes the schedule for ``steps`` optimizer steps in all; call ``step`` after each of them."""

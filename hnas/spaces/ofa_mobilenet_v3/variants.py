@@ -90,7 +90,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             last_channel=80,
             width_multiplier=1.0,
             taps=4,
-            recipe=Recipe(epochs=60, batch=128, learning_rate=3e-3, schedule="one_cycle"),
+            recipe=Recipe(epochs=60, batch=128, learning_rate=3e-3, schedule="one_cycle", noise=0.2, shift=2),
         ),
         "memes": Variant(
             stem_width=16,
