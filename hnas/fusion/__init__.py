@@ -14,6 +14,8 @@ from hnas.fusion.cells import CellsSpace
 from hnas.fusion.choice import hard
 from hnas.fusion.choice import soft
 from hnas.fusion.choice import straight_through
+from hnas.fusion.cost_model import CostModel
+from hnas.fusion.cost_model import LayerCosts
 from hnas.fusion.genes import suggest_fusion
 from hnas.fusion.genes import TrialLike
 from hnas.fusion.genotype import Cell
@@ -39,7 +41,6 @@ from hnas.fusion.search import SearchRecipe
 from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import FusionSpace
-from hnas.fusion.space import LayerCosts
 from hnas.fusion.training import predict
 from hnas.fusion.training import train_fusion
 
@@ -48,6 +49,7 @@ __all__ = [
     "LATE_GENOTYPE",
     "Cell",
     "CellsSpace",
+    "CostModel",
     "ExpectedCost",
     "Features",
     "FusionCharges",

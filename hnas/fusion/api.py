@@ -11,6 +11,7 @@ from hnas.base import atomic_path
 from hnas.base import Progress
 from hnas.costs import Accounting
 from hnas.costs import Layer
+from hnas.fusion.cost_model import CostModel
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import Features
 from hnas.fusion.inputs import FusionInputs
@@ -20,7 +21,6 @@ from hnas.fusion.search import SearchOutcome
 from hnas.fusion.search import SearchRecipe
 from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
-from hnas.fusion.space import LayerCosts
 
 
 def build(genotype: Genotype, inputs: FusionInputs, dropout: float = 0.0) -> FusionNetwork:
@@ -69,10 +69,9 @@ def search_genotype(
     fit: Features,
     search: Features,
     recipe: SearchRecipe,
-    costs: LayerCosts,
+    costs: CostModel,
     seed: int,
     progress: Progress,
-    accounting: Accounting = "deployed",
 ) -> SearchOutcome:
     """Searches the fusion network of one macro-architecture; the same seed finds the same.
 
@@ -82,13 +81,12 @@ def search_genotype(
         fit: What weights learn from.
         search: What architecture parameters learn from, and the genotype is chosen by. Nothing else is read.
         recipe: How it is searched.
-        costs: Latency (ms) and energy (mJ or None) of a layer; asked only for what ``accounting`` charges.
+        costs: What layers, and the used parts of backbones, cost.
         seed: Seeds everything.
         progress: Is told of every step.
-        accounting: What is charged.
     """
     space = fusion_spaces.get(macro.kind)()
-    return space.search(macro, inputs, fit, search, recipe, costs, seed, progress, accounting)
+    return space.search(macro, inputs, fit, search, recipe, costs, seed, progress)
 
 
 def draw(genotype: Genotype, inputs: FusionInputs, path: Path) -> None:

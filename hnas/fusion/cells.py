@@ -17,6 +17,7 @@ from hnas.fusion.charges import cell_reachable_layers
 from hnas.fusion.charges import cheapest_cells
 from hnas.fusion.charges import check_macro
 from hnas.fusion.charges import dearest_cells
+from hnas.fusion.cost_model import CostModel
 from hnas.fusion.drawing import cell_picture
 from hnas.fusion.genotype import Cell
 from hnas.fusion.genotype import Genotype
@@ -35,7 +36,6 @@ from hnas.fusion.search import SearchRecipe
 from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import FusionSpace
-from hnas.fusion.space import LayerCosts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,13 +88,12 @@ class CellsSpace(FusionSpace):
         fit: Features,
         search: Features,
         recipe: SearchRecipe,
-        costs: LayerCosts,
+        costs: CostModel,
         seed: int,
         progress: Progress,
-        accounting: Accounting,
     ) -> SearchOutcome:
         """Searches differentiably."""
-        return search_cells(macro, inputs, fit, search, recipe, costs, seed, progress, accounting)
+        return search_cells(macro, inputs, fit, search, recipe, costs, seed, progress)
 
     def picture(self, genotype: Genotype, inputs: FusionInputs) -> Figure:
         """Taps, cells, head."""

@@ -22,6 +22,7 @@ from hnas.costs import Accounting
 from hnas.costs import BuiltLayer
 from hnas.costs import Layer
 from hnas.costs import layer_builders
+from hnas.fusion.cost_model import CostModel
 from hnas.fusion.drawing import late_picture
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import Features
@@ -35,7 +36,6 @@ from hnas.fusion.search import SearchRecipe
 from hnas.fusion.space import fusion_spaces
 from hnas.fusion.space import FusionCharges
 from hnas.fusion.space import FusionSpace
-from hnas.fusion.space import LayerCosts
 from hnas.training import log_probabilities
 
 if TYPE_CHECKING:
@@ -138,10 +138,9 @@ class LateSpace(FusionSpace):
         fit: Features,
         search: Features,
         recipe: SearchRecipe,
-        costs: LayerCosts,
+        costs: CostModel,
         seed: int,
         progress: Progress,
-        accounting: Accounting,
     ) -> SearchOutcome:
         """Nothing to search."""
         return SearchOutcome(LATE_GENOTYPE)

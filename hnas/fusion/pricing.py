@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from hnas.fusion.choice import CellWeights
 from hnas.fusion.choice import reading
 from hnas.fusion.choice import soft
 from hnas.fusion.choice import unread
+from hnas.fusion.cost_model import CostModel
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import FusionInputs
 from hnas.fusion.macro import Macro
@@ -28,25 +30,30 @@ from hnas.fusion.primitives import primitive_layer
 from hnas.fusion.primitives import primitives
 from hnas.fusion.relaxed import RelaxedFusion
 from hnas.fusion.relaxed import Weights
-from hnas.fusion.space import LayerCosts
 
 
 class UnitCost:
-    """The cost of fusion networks in one unit, ms or mJ.
+    """The cost of fusion networks in one unit, ms or mJ, with what they need of the backbones.
 
     Args:
         macro: Sizes of the networks.
         inputs: Shapes of the taps.
         cost_of: Cost of a layer; only layers that the accounting charges are asked for.
         accounting: What is charged.
+        segments: Cost of its backbone from the tap before up to each tap; none by default.
 
     Attributes:
-        cheapest: Cost of the cheapest genotype.
+        cheapest: Cost of the cheapest genotype; a lower bound where backbones are priced too.
         dearest: Cost of the dearest genotype.
     """
 
     def __init__(
-        self, macro: Macro, inputs: FusionInputs, cost_of: Callable[[Layer], float], accounting: Accounting
+        self,
+        macro: Macro,
+        inputs: FusionInputs,
+        cost_of: Callable[[Layer], float],
+        accounting: Accounting,
+        segments: Sequence[float] = (),
     ) -> None:
         self._inputs, self._cost_of, self._accounting = inputs, cost_of, accounting
         channels, length = macro.channels, macro.length
@@ -58,8 +65,9 @@ class UnitCost:
             heads = [head_layer(n + 1, channels, length, inputs.outputs) for n in range(macro.cells)]
             self._heads = torch.tensor([cost_of(head) for head in heads])
             self._cells = macro.cells * cost_of(cell_output_layer(channels, length))
-        self.cheapest = sum(map(cost_of, cheapest_cells(macro, inputs, cost_of, accounting)))
-        self.dearest = sum(map(cost_of, dearest_cells(macro, inputs, cost_of, accounting)))
+        self._segments = _Segments(inputs, segments)
+        self.cheapest = sum(map(cost_of, cheapest_cells(macro, inputs, cost_of, accounting))) + self._segments.cheapest
+        self.dearest = sum(map(cost_of, dearest_cells(macro, inputs, cost_of, accounting))) + sum(segments)
 
     def expected(self, weights: Weights) -> Tensor:
         """Returns the expected cost of genotypes drawn by ``weights``.
@@ -74,15 +82,52 @@ class UnitCost:
                 cost = cost + share * (node.ops * ops).sum()
         cost = cost + (self._taps.to(ops) * tap_shares(weights, self._inputs.taps)).sum()
         head = _count_distribution(unread(weights, self._inputs.taps))[1:]
-        return cost + (self._heads.to(ops) * head).sum()
+        return cost + (self._heads.to(ops) * head).sum() + self._segments.expected(weights)
 
     def of(self, genotype: Genotype) -> float:
         """Returns the cost of a genotype."""
-        return sum(map(self._cost_of, cell_charges(genotype, self._inputs, self._accounting).layers))
+        layers = cell_charges(genotype, self._inputs, self._accounting).layers
+        return sum(map(self._cost_of, layers)) + self._segments.of(genotype)
 
     def normalised(self, cost: Tensor | float) -> Tensor | float:
         """Returns ``cost`` on the scale from the cheapest (0) to the dearest genotype (1)."""
         return (cost - self.cheapest) / ((self.dearest - self.cheapest) or 1.0)
+
+
+class _Segments:
+    """The parts of the backbones between taps: each is run where a tap at its end or later is used."""
+
+    def __init__(self, inputs: FusionInputs, costs: Sequence[float]) -> None:
+        self._costs = list(costs)
+        ends = [inputs.locate(tap) for tap in range(inputs.taps)]
+        self._needed_by = [
+            [other for other, (modality, position) in enumerate(ends) if modality == own and position >= first]
+            for own, first in ends
+        ]
+
+    @property
+    def cheapest(self) -> float:
+        """What the cheapest pair of taps needs of the backbones."""
+        pairs = itertools.combinations(range(len(self._costs)), 2)
+        return min((self._cost({first, second}) for first, second in pairs), default=0.0)
+
+    def of(self, genotype: Genotype) -> float:
+        return self._cost(set(genotype.used_states()))
+
+    def _cost(self, used: set[int]) -> float:
+        return sum(cost for cost, by in zip(self._costs, self._needed_by, strict=False) if used & set(by))
+
+    def expected(self, weights: Weights) -> Tensor:
+        """Exact, since cells choose independently: a segment is left out where no cell reads a tap that needs it."""
+        total = weights[0].pair.new_zeros(())
+        for cost, by in zip(self._costs, self._needed_by, strict=False):
+            unused = weights[0].pair.new_ones(())
+            for cell in weights:
+                free = torch.ones(len(cell.pair), dtype=torch.bool, device=cell.pair.device)
+                free[by] = False
+                unused = unused * cell.pair[free][:, free].sum()
+            total = total + cost * (1 - unused)
+        return total
 
 
 @dataclass(frozen=True)
@@ -106,14 +151,16 @@ class FusionCosts:
     Args:
         macro: Sizes of the networks.
         inputs: Shapes of the taps.
-        costs: Latency and energy of a layer.
-        accounting: What is charged.
+        costs: What layers, and the used parts of backbones, cost.
     """
 
-    def __init__(self, macro: Macro, inputs: FusionInputs, costs: LayerCosts, accounting: Accounting) -> None:
-        self.units = [UnitCost(macro, inputs, lambda layer: costs(layer)[0], accounting)]
-        if costs(primitive_layer("Sum", macro.channels, macro.length))[1] is not None:
-            self.units.append(UnitCost(macro, inputs, lambda layer: costs(layer)[1] or 0.0, accounting))
+    def __init__(self, macro: Macro, inputs: FusionInputs, costs: CostModel) -> None:
+        layers, accounting = costs.layers, costs.accounting
+        latencies = [latency for latency, _ in costs.segments]
+        self.units = [UnitCost(macro, inputs, lambda layer: layers(layer)[0], accounting, latencies)]
+        if layers(primitive_layer("Sum", macro.channels, macro.length))[1] is not None:
+            energies = [energy or 0.0 for _, energy in costs.segments]
+            self.units.append(UnitCost(macro, inputs, lambda layer: layers(layer)[1] or 0.0, accounting, energies))
 
     def expected(self, weights: Weights) -> ExpectedCost:
         """Returns the expected cost of genotypes drawn by ``weights``."""
@@ -126,9 +173,9 @@ class FusionCosts:
         return float(sum(unit.normalised(unit.of(genotype)) for unit in self.units)) / len(self.units)
 
 
-def expected_cost(relaxed: RelaxedFusion, costs: LayerCosts, accounting: Accounting = "deployed") -> ExpectedCost:
+def expected_cost(relaxed: RelaxedFusion, costs: CostModel) -> ExpectedCost:
     """Returns what ``relaxed`` is expected to cost by its present probabilities; carries their gradient."""
-    return FusionCosts(relaxed.macro, relaxed.inputs, costs, accounting).expected(relaxed.draw(soft))
+    return FusionCosts(relaxed.macro, relaxed.inputs, costs).expected(relaxed.draw(soft))
 
 
 def tap_shares(weights: Weights, taps: int) -> Tensor:

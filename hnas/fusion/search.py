@@ -20,11 +20,11 @@ from torch import Tensor
 from hnas.base import derive_seed
 from hnas.base import Progress
 from hnas.base import seeded
-from hnas.costs import Accounting
 from hnas.fusion.choice import hard
 from hnas.fusion.choice import soft
 from hnas.fusion.choice import straight_through
 from hnas.fusion.choice import uniform
+from hnas.fusion.cost_model import CostModel
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import Features
 from hnas.fusion.inputs import FusionInputs
@@ -32,7 +32,6 @@ from hnas.fusion.macro import Macro
 from hnas.fusion.network import CellNetwork
 from hnas.fusion.pricing import FusionCosts
 from hnas.fusion.relaxed import RelaxedFusion
-from hnas.fusion.space import LayerCosts
 from hnas.fusion.training import check_features
 from hnas.fusion.training import fit_network
 from hnas.fusion.training import predict
@@ -263,13 +262,10 @@ def search_cells(
     fit: Features,
     search: Features,
     recipe: SearchRecipe,
-    costs: LayerCosts,
+    costs: CostModel,
     seed: int,
     progress: Progress,
-    accounting: Accounting,
 ) -> SearchOutcome:
     """Searches a genotype of cells; the same seed finds the same."""
     with seeded(seed):
-        return Search(macro, inputs, fit, search, recipe, FusionCosts(macro, inputs, costs, accounting), seed).run(
-            progress
-        )
+        return Search(macro, inputs, fit, search, recipe, FusionCosts(macro, inputs, costs), seed).run(progress)

@@ -17,6 +17,7 @@ from hnas.base import Registry
 from hnas.base import SpaceError
 from hnas.costs import Accounting
 from hnas.costs import Layer
+from hnas.fusion.cost_model import CostModel
 from hnas.fusion.genotype import Genotype
 from hnas.fusion.inputs import Features
 from hnas.fusion.inputs import FusionInputs
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
     from hnas.fusion.search import SearchOutcome
     from hnas.fusion.search import SearchRecipe
-
-LayerCosts = Callable[[Layer], tuple[float, float | None]]
-"""Latency (ms) and energy (mJ, or None) of a layer."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +96,9 @@ class FusionSpace(ABC):
         fit: Features,
         search: Features,
         recipe: SearchRecipe,
-        costs: LayerCosts,
+        costs: CostModel,
         seed: int,
         progress: Progress,
-        accounting: Accounting,
     ) -> SearchOutcome:
         """Searches a genotype: weights learn on ``fit``, architecture parameters on ``search``."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +11,14 @@ from torch import Tensor
 from hnas.base import derive_seed
 from hnas.base import Progress
 from hnas.costs import Layer
+from hnas.fusion import CostModel
 from hnas.fusion import fusion_spaces
 from hnas.fusion import Genotype
 from hnas.fusion import predict
 from hnas.fusion import train_fusion
 from hnas.studies.candidate import Candidate
 from hnas.studies.features import FeatureStore
+from hnas.studies.plan import Branch
 from hnas.studies.problem import Problem
 from hnas.training import log_loss
 from hnas.training import log_probabilities
@@ -93,10 +95,9 @@ class Evaluator:
             self._store.features(branches, "fit"),
             self._store.features(branches, "search"),
             self._problem.settings.recipes.search,
-            self._layer_costs,
+            self._cost_model(branches),
             derive_seed("search", seed, candidate.key),
             progress,
-            self._problem.table.accounting,
         )
         return outcome.genotype
 
@@ -119,6 +120,21 @@ class Evaluator:
         """Number of samples that scores are computed on."""
         return self._problem.dataset.size("val")
 
+    def _cost_model(self, branches: tuple[Branch, ...]) -> CostModel:
+        accounting = self._problem.table.accounting
+        if accounting != "deployed":
+            return CostModel(self._layer_costs, accounting)
+        segments = tuple(segment for branch in branches for segment in self._segments(branch))
+        return CostModel(self._layer_costs, accounting, segments)
+
+    def _segments(self, branch: Branch) -> Iterator[tuple[float, float | None]]:
+        states = branch.space.layers(branch.architecture).states
+        starts = (0, *(tap + 1 for tap in branch.taps[:-1]))
+        for start, tap in zip(starts, branch.taps, strict=True):
+            costs = [self._layer_costs(layer) for state in states[start : tap + 1] for layer in state]
+            energies = [energy for _, energy in costs if energy is not None]
+            yield sum(latency for latency, _ in costs), sum(energies) if self._problem.table.has_energy else None
+
     def _layer_costs(self, layer: Layer) -> tuple[float, float | None]:
-        entry = self._problem.table.layers.get(layer.key)
-        return (math.inf, None) if entry is None else (entry.latency_ms, entry.energy_mj)
+        entry = self._problem.table.layers[layer.key]
+        return entry.latency_ms, entry.energy_mj

@@ -18,6 +18,7 @@ from hnas.costs import layer_builders
 from hnas.fusion import build
 from hnas.fusion import charges
 from hnas.fusion import cheapest_layers
+from hnas.fusion import CostModel
 from hnas.fusion import dearest_layers
 from hnas.fusion import draw
 from hnas.fusion import Features
@@ -173,7 +174,7 @@ class FusionSpaceContract:
         recipe = SearchRecipe(epochs=2, warmup=1, batch=8, steps=1, candidates=3)
         state = torch.random.get_rng_state()
         first, second = (
-            search_genotype(self.macro, self.inputs, fit, search, recipe, made_costs, 7, Progress()).genotype
+            search_genotype(self.macro, self.inputs, fit, search, recipe, CostModel(made_costs), 7, Progress()).genotype
             for _ in range(2)
         )
         assert torch.equal(state, torch.random.get_rng_state())

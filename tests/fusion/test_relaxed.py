@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hnas.base import SpaceError
 from hnas.costs import Layer
 from hnas.fusion import charges
+from hnas.fusion import CostModel
 from hnas.fusion import expected_cost
 from hnas.fusion import FusionInputs
 from hnas.fusion import Genotype
@@ -148,6 +149,25 @@ def test_expected_cost_of_one_hot_weights_is_the_price(cells: int, nodes: int, s
     assert expected == pytest.approx(price, rel=1e-5)
 
 
+@given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_expected_cost_counts_the_backbones_up_to_their_last_used_tap(cells: int, nodes: int, seed: int) -> None:
+    macro = Macro(cells, nodes, 6, 4)
+    genotype = random_cells(macro, INPUTS, np.random.default_rng(seed))
+    segments = [1.0, 2.0, 4.0, 8.0]  # two taps a modality
+    unit = UnitCost(macro, INPUTS, lambda layer: 0.0, "deployed", segments)
+    used = genotype.used_states()
+    expected = sum(
+        sum(part[: max((tap - first for tap in used if tap - first in (0, 1)), default=-1) + 1])
+        for first, part in ((0, segments[:2]), (2, segments[2:]))
+    )
+    assert unit.of(genotype) == pytest.approx(expected)
+    found = float(unit.expected(RelaxedFusion(macro, INPUTS, 0.0).one_hot(genotype)))
+    assert found == pytest.approx(expected)
+    assert unit.cheapest == 3.0  # both taps of the first modality, and nothing of the second
+    assert unit.dearest == 15.0
+
+
 def test_expected_cost_is_the_mean_price_of_samples() -> None:
     """With one node a cell and two cells the formula is exact, so that a long mean must agree."""
     macro = Macro(2, 1, 6, 4)
@@ -159,7 +179,7 @@ def test_expected_cost_is_the_mean_price_of_samples() -> None:
     for _ in range(800):
         genotype: Genotype = relaxed.genotype_of(relaxed.draw(hard)).pruned()
         prices.append(sum(map(cost_of, charges(genotype, INPUTS).layers)))
-    expected = expected_cost(relaxed, made_costs)
+    expected = expected_cost(relaxed, CostModel(made_costs))
     assert float(expected.latency_ms.detach()) == pytest.approx(
         np.mean(prices), abs=4 * np.std(prices) / len(prices) ** 0.5
     )
@@ -169,5 +189,5 @@ def test_expected_cost_is_the_mean_price_of_samples() -> None:
 
 def test_without_energy_there_is_none() -> None:
     relaxed = RelaxedFusion(Macro(2, 1, 6, 4), INPUTS, 0.0)
-    expected = expected_cost(relaxed, lambda layer: (cost_of(layer), None))
+    expected = expected_cost(relaxed, CostModel(lambda layer: (cost_of(layer), None)))
     assert expected.energy_mj is None

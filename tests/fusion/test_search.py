@@ -12,6 +12,7 @@ from hnas.base import Progress
 from hnas.base import seeded
 from hnas.base import SpaceError
 from hnas.costs import Layer
+from hnas.fusion import CostModel
 from hnas.fusion import Features
 from hnas.fusion import FusionInputs
 from hnas.fusion import LATE
@@ -50,7 +51,7 @@ def price_with_cheapest(op: str) -> FusionCosts:
             return (0.1 if layer.kind == op else 1.0), None
         return 0.01, None
 
-    return FusionCosts(MACRO, INPUTS, costs, "deployed")
+    return FusionCosts(MACRO, INPUTS, CostModel(costs))
 
 
 def searched(cost_weight: float, cheap: str) -> tuple[set[str], set[str]]:
@@ -83,7 +84,7 @@ def test_a_large_cost_weight_drops_dear_taps() -> None:
 
     recipe = QUICK.model_copy(update={"cost_weight": 50.0})
     fit, search = interacting(160, 1), interacting(96, 2)
-    outcome = search_genotype(MACRO, INPUTS, fit, search, recipe, costs, 0, Progress())
+    outcome = search_genotype(MACRO, INPUTS, fit, search, recipe, CostModel(costs), 0, Progress())
     assert outcome.genotype.used_states() == (1, 2)
 
 
@@ -91,7 +92,7 @@ def test_a_large_cost_weight_drops_dear_taps() -> None:
 def test_finds_the_two_taps_that_interact(seed: int) -> None:
     recipe = QUICK.model_copy(update={"cost_weight": 0.0, "candidates": 12})
     fit, search = interacting(320, 10 + seed), interacting(160, 20 + seed)
-    outcome = search_genotype(MACRO, INPUTS, fit, search, recipe, made_costs, seed, Progress())
+    outcome = search_genotype(MACRO, INPUTS, fit, search, recipe, CostModel(made_costs), seed, Progress())
     assert set(outcome.genotype.cells[0].inputs) == {1, 3}
     assert outcome.loss < 1.3  # either tap alone leaves ln 4 = 1.39
     assert 0 <= outcome.entropy < 1
@@ -128,14 +129,14 @@ def test_other_labels_in_search_lead_elsewhere() -> None:
 
 def test_late_fusion_needs_no_search() -> None:
     features = made_features(INPUTS, 4, 8)
-    outcome = search_genotype(LATE, INPUTS, features, features, QUICK, made_costs, 0, Progress())
+    outcome = search_genotype(LATE, INPUTS, features, features, QUICK, CostModel(made_costs), 0, Progress())
     assert outcome.genotype == LATE_GENOTYPE
 
 
 def test_features_that_do_not_fit_are_refused() -> None:
     features = made_features(INPUTS, 9, 8)
     with pytest.raises(SpaceError, match=r"tap 0 of the features has shape \(8, 4, 9\); expected \(8, 4, 4\)"):
-        search_genotype(MACRO, INPUTS, features, features, QUICK, made_costs, 0, Progress())
+        search_genotype(MACRO, INPUTS, features, features, QUICK, CostModel(made_costs), 0, Progress())
 
 
 def test_temperature_falls_from_start_to_end() -> None:
