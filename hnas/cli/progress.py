@@ -61,6 +61,11 @@ class BarProgress(Progress):
         """Prints a line above the bars."""
         (self._bars.console if self._bars else self._console).print(message, highlight=False)
 
+    @property
+    def nested(self) -> bool:
+        """Whether a stage runs inside another."""
+        return self._open > 1
+
     def close(self) -> None:
         """Ends a stage; the last one ends the display."""
         self._open -= 1
@@ -82,7 +87,11 @@ class _Bar(Stage):
             self._bars.update(self._task, advance=steps)
 
     def __exit__(self, *exc_info: object) -> None:
-        self._bars.stop_task(self._task)
+        # What runs inside another stage comes and goes; only the outer bar stays.
+        if self._owner.nested:
+            self._bars.remove_task(self._task)
+        else:
+            self._bars.stop_task(self._task)
         self._owner.close()
 
 
@@ -113,7 +122,7 @@ class _Lines(Stage):
             self._print()
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._done and time.monotonic() - self._start >= 1:
+        if self._done and time.monotonic() - self._start >= LINE_SECONDS:
             self._print()
 
     def _print(self) -> None:

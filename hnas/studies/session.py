@@ -139,12 +139,11 @@ def make_store(stored: StoredStudy, problem: Problem, tensors: Tensors) -> Featu
 def _run(
     stored: StoredStudy, problem: Problem, device: Any, total: int, timeout: float | None, progress: Progress
 ) -> StoredStudy:
-    stored = with_sampler(stored, problem)
+    sampler = make_sampler(problem)
+    stored = with_sampler(stored, sampler)
     store = make_store(stored, problem, Tensors(problem.dataset, device))
     evaluator = Evaluator(problem, store)
-    runner = TrialRunner(problem, evaluator, Pricer(problem), Progress())
-    sampler = make_sampler(problem)
-    stored.study.sampler = sampler
+    runner = TrialRunner(problem, evaluator, Pricer(problem), progress)
     Worker(stored.study, sampler, runner, progress, lambda: describe(stored)).run(total, timeout)
     rescore_front(stored, problem, evaluator, progress)
     _warn_if_nearly_solved(stored, evaluator, progress)

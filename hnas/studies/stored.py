@@ -248,9 +248,9 @@ def exists(name: str, storage: RDBStorage) -> bool:
     return name in study_names(storage)
 
 
-def with_sampler(stored: StoredStudy, problem: Problem) -> StoredStudy:
+def with_sampler(stored: StoredStudy, sampler: CandidateSampler) -> StoredStudy:
     """Returns the study with its own sampler, ready to ask for trials."""
-    study = optuna.load_study(study_name=stored.name, storage=stored.storage, sampler=make_sampler(problem))
+    study = optuna.load_study(study_name=stored.name, storage=stored.storage, sampler=sampler)
     return dataclasses.replace(stored, study=study)
 
 
