@@ -13,26 +13,26 @@ class Augmentation:
     """Augments batches of one input.
 
     Args:
-        inputs: All training inputs, normalised, sample first; their spread is the unit of the noise.
+        inputs: All training inputs, normalised, sample first; the spread of each feature is the unit of its noise.
         recipe: Says how much.
-        kind: Kind of the modality: images are shifted along both axes, audio along the last (time), others not.
+        kind: Kind of the modality: only images are shifted.
     """
 
     def __init__(self, inputs: Tensor, recipe: Recipe, kind: str) -> None:
-        most = recipe.shift if inputs.ndim == 4 else 0
-        self._shifts = {"image": (most, most), "audio": (0, most)}.get(kind, (0, 0))
-        self._noise = recipe.noise * float(inputs.std()) if recipe.noise else 0.0
+        self._shift = recipe.shift if kind == "image" and inputs.ndim == 4 else 0
+        # Features differ in scale (cepstral coefficients by a factor of a hundred), and padding has none at all.
+        self._noise = recipe.noise * inputs.std(dim=0) if recipe.noise else None
 
     def __call__(self, batch: Tensor) -> Tensor:
-        """Returns a batch, (samples, ...), shifted and with noise; only feature maps are shifted, edges repeated."""
-        if any(self._shifts):
-            batch = shifted(batch, self._shifts)
-        if self._noise:
+        """Returns a batch, (samples, ...), shifted and with noise."""
+        if self._shift:
+            batch = shifted(batch, self._shift)
+        if self._noise is not None:
             batch = batch + self._noise * torch.randn_like(batch)
         return batch
 
 
-def shifted(values: Tensor, most: tuple[int, int]) -> Tensor:
+def shifted(values: Tensor, most: int) -> Tensor:
     """Returns feature maps (samples, channels, height, width), each shifted by its own random number of pixels.
 
     Args:
@@ -40,8 +40,8 @@ def shifted(values: Tensor, most: tuple[int, int]) -> Tensor:
         most: Largest shift, either way, along height and width.
     """
     samples, _, height, width = values.shape
-    padded = F.pad(values, (most[1], most[1], most[0], most[0]), mode="replicate")
-    down, right = (torch.randint(0, 2 * shift + 1, (samples,), device=values.device) for shift in most)
+    padded = F.pad(values, (most, most, most, most), mode="replicate")
+    down, right = torch.randint(0, 2 * most + 1, (2, samples), device=values.device)
     rows = down[:, None] + torch.arange(height, device=values.device)
     columns = right[:, None] + torch.arange(width, device=values.device)
     sample = torch.arange(samples, device=values.device)[:, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -74,11 +75,14 @@ class Trainer:
 
     def state(self) -> dict[str, object]:
         """Returns what a later ``restore`` needs to go on exactly here."""
-        return {
-            "optimizer": self._optimizer.state_dict(),
-            "scheduler": self._scheduler.state_dict(),
-            "generator": self._generator.get_state(),
-        }
+        # Copied: the optimizer goes on writing into the tensors of its own state.
+        return copy.deepcopy(
+            {
+                "optimizer": self._optimizer.state_dict(),
+                "scheduler": self._scheduler.state_dict(),
+                "generator": self._generator.get_state(),
+            }
+        )
 
     def restore(self, state: dict[str, object]) -> None:
         """Goes on from what ``state`` returned."""

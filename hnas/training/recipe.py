@@ -25,8 +25,8 @@ class Recipe(BaseModel):
         label_smoothing: For multiclass tasks.
         dropout: Dropout rate of the parts that are trained from scratch.
         gradient_clip: Largest norm of the gradient; 0 leaves it alone.
-        noise: Standard deviation of Gaussian noise added to inputs while training, in units of each input's own spread.
-        shift: Largest shift while training, in pixels, both ways: images along both axes, audio along time.
+        noise: Standard deviation of Gaussian noise added to inputs while training, in units of each feature's spread.
+        shift: Largest shift of images while training, in pixels, both ways along both axes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -8,16 +8,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 from pydantic import ValidationError
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import CostError
 from hnas.base import Progress
-from hnas.costs import BuiltLayer
-from hnas.costs import ProfileSettings
 from hnas.costs import additivity
+from hnas.costs import BuiltLayer
 from hnas.costs import measure
 from hnas.costs import measure_all
+from hnas.costs import ProfileSettings
 
 
 class Sleep(nn.Module):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from hnas.base import CostError
-from hnas.costs import RaplMeter
 from hnas.costs import find_meter
 from hnas.costs import meters
+from hnas.costs import RaplMeter
 from hnas.costs import why_no_meter
 
 RANGE = 1_000_000_000

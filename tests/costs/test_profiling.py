@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from torch import nn
+from torch import Tensor
 
 from hnas.base import CostError
 from hnas.base import Progress
 from hnas.costs import BuiltLayer
 from hnas.costs import CostTable
-from hnas.costs import Layer
-from hnas.costs import LayerCost
-from hnas.costs import Meter
-from hnas.costs import ProfileSettings
 from hnas.costs import extend
 from hnas.costs import host_runtime
 from hnas.costs import host_table
 from hnas.costs import host_table_path
+from hnas.costs import Layer
 from hnas.costs import layer_builders
+from hnas.costs import LayerCost
 from hnas.costs import locate_table
+from hnas.costs import Meter
 from hnas.costs import profile
+from hnas.costs import ProfileSettings
 
 BUILT: list[str] = []
 

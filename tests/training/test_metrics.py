@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from sklearn.metrics import f1_score
+
+from hnas.base import SettingsError
+from hnas.training import accelerator
+from hnas.training import BoundedCache
+from hnas.training import correct
+from hnas.training import log_loss
+from hnas.training import metrics
+
+
+def test_accuracy_and_log_loss_of_known_answers() -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 0.0]])
+    labels = torch.tensor([0, 1, 1, 1])
+    assert metrics.get("accuracy")(logits, labels) == pytest.approx(0.5)
+    expected = [math.log(1 + math.exp(-2))] * 2 + [math.log(1 + math.exp(2)), math.log(2)]
+    assert log_loss(logits, labels) == pytest.approx(sum(expected) / 4)
+    assert correct(logits, labels).tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize("average", ["weighted", "micro", "macro", "samples"])
+def test_f1_is_that_of_scikit_learn(average: str) -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(40, 5), torch.randint(0, 2, (40, 5))
+    expected = f1_score(labels.numpy(), (logits > 0).numpy(), average=average, zero_division=0)
+    assert metrics.get(f"f1_{average}")(logits, labels) == pytest.approx(expected)
+
+
+def test_an_unknown_metric_is_named_with_a_near_one() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'accuracy'"):
+        metrics.get("acuracy")
+
+
+def test_an_accelerator_that_is_not_here_is_refused() -> None:
+    with pytest.raises(SettingsError, match="unknown accelerator"):
+        accelerator("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingsError, match="--accelerator cpu"):
+            accelerator("cuda")
+    assert accelerator("cpu") == torch.device("cpu")
+
+
+class Value:
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+
+
+def test_the_cache_keeps_to_its_bytes_and_drops_the_least_recently_used() -> None:
+    cache: BoundedCache[Value] = BoundedCache(10)
+    made: list[str] = []
+
+    def get(key: str) -> Value:
+        return cache.get(key, lambda: (made.append(key), Value(4))[1])
+
+    for key in "ab":
+        get(key)
+    get("a")
+    get("c")  # over the limit: b, used longest ago, leaves
+    assert cache.nbytes == 8
+    get("a")
+    get("b")
+    assert made == ["a", "b", "c", "b"]
