@@ -1,8 +1,8 @@
 """Real AV-MNIST: search, then export the best-score model with several seeds.
 
-Prepares the dataset file from the SMIL folders if need be, runs a study, exports the picked trial once a seed and prints
-the test accuracy of the network, of its late fusion and of each modality alone (mean, smallest and largest), and a JSON
-line.
+Prepares the dataset file from the SMIL folders if need be, runs a study, exports the picked trial once a seed and
+prints the test accuracy of the network, of its late fusion and of each modality alone (mean, smallest and largest), and
+a JSON line.
 
     python benchmarks/avmnist.py RAW [--trials 30] [--seeds 3] [--device host] [--score metric] [--storage FILE]
 """

@@ -49,7 +49,7 @@ def test_names_are_registered_once_and_unknown_ones_get_a_hint() -> None:
     registry.register("orange")(1)
     with pytest.raises(ValueError, match="twice"):
         registry.register("orange")(2)
-    with pytest.raises(HnasError, match="unknown colour 'ornage'.*did you mean 'orange'"):
+    with pytest.raises(HnasError, match=r"unknown colour 'ornage'.*did you mean 'orange'"):
         registry.get("ornage")
     assert "orange" in registry
 
