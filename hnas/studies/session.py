@@ -29,6 +29,7 @@ from hnas.studies.storage import check_storage
 from hnas.studies.storage import open_storage
 from hnas.studies.storage import study_names
 from hnas.studies.stored import create_study
+from hnas.studies.stored import CREATION_SECONDS
 from hnas.studies.stored import exists
 from hnas.studies.stored import free_name
 from hnas.studies.stored import join_study
@@ -68,7 +69,8 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     storage = open_storage(config.storage)
     artifacts = StudyArtifacts(storage, Path(config.artifacts) if config.artifacts else None)
     if config.name and exists(config.name, storage):
-        stored = join_study(open_study(config.name, storage, artifacts), problem.settings)
+        stored = open_study(config.name, storage, artifacts, CREATION_SECONDS)
+        join_study(stored, problem.settings)
         stored.ask_for(config.trials)
         return _run(stored, stored.problem(config.dataset), device, config.trials, config.timeout, progress)
     Pricer(problem).check_budgets()

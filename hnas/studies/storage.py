@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import NoSuchModuleError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ProgrammingError
 
 from hnas.base import StorageError
 
@@ -26,6 +30,8 @@ DEFAULT_STORAGE = "sqlite:///hnas.db"
 HEARTBEAT_SECONDS = 10
 GRACE_SECONDS = 120
 """A trial of another host whose heartbeat is older than this is run again."""
+
+ATTEMPTS = 6
 
 _SPELLINGS = {
     "postgres": "postgresql+psycopg",
@@ -53,15 +59,7 @@ def open_storage(text: str, *, create: bool = True) -> RDBStorage:
         _check_sqlite_file(url, create)
     arguments: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
-        with warnings.catch_warnings():
-            # Heartbeats are marked experimental in Optuna; hnas writes and reads them itself.
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            storage = RDBStorage(
-                url.render_as_string(hide_password=False),
-                engine_kwargs=arguments,
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
-            )
+        storage = _connect(url, arguments)
     except ImportError as error:
         extra = next((extra for driver, extra in _EXTRAS.items() if driver in str(error)), None)
         remedy = f"install it with: pip install 'hnas[{extra}]'" if extra else "install the driver that the URL names"
@@ -78,6 +76,30 @@ def open_storage(text: str, *, create: bool = True) -> RDBStorage:
     if sqlite:
         _use_wal(storage)
     return storage
+
+
+def _connect(url: URL, arguments: dict[str, Any]) -> RDBStorage:
+    for attempt in range(ATTEMPTS):
+        try:
+            with warnings.catch_warnings():
+                # Heartbeats are marked experimental in Optuna; hnas writes and reads them itself.
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return RDBStorage(
+                    url.render_as_string(hide_password=False),
+                    engine_kwargs=arguments,
+                    heartbeat_interval=HEARTBEAT_SECONDS,
+                    grace_period=GRACE_SECONDS,
+                )
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            # Workers that start together on a new database all make its tables; the later ones find them made.
+            if attempt + 1 == ATTEMPTS or not _made_by_another(error):
+                raise
+            time.sleep(0.5)
+    raise AssertionError
+
+
+def _made_by_another(error: DBAPIError) -> bool:
+    return isinstance(error, IntegrityError) or "already exists" in str(error.orig)
 
 
 def check_storage(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import time
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +39,10 @@ from hnas.studies.settings import differences
 from hnas.studies.settings import Settings
 from hnas.studies.storage import storage_url
 from hnas.studies.storage import study_names
+
+
+CREATION_SECONDS = 60.0
+"""How long a worker waits for another one to finish creating the study that both want."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def create_study(
             study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
         )
     except DuplicatedStudyError:
-        return join_study(open_study(name, storage, artifacts), problem.settings)
+        return join_study(open_study(name, storage, artifacts, CREATION_SECONDS), problem.settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names(objective_names(problem))
@@ -190,17 +195,30 @@ def create_study(
     return open_study(name, storage, artifacts)
 
 
-def open_study(name: str, storage: RDBStorage, artifacts: StudyArtifacts) -> StoredStudy:
+def open_study(
+    name: str, storage: RDBStorage, artifacts: StudyArtifacts, patience_seconds: float = 0.0
+) -> StoredStudy:
     """Opens a study of the database.
+
+    Args:
+        name: The study.
+        storage: The database.
+        artifacts: Where its files are.
+        patience_seconds: How long to wait for another worker that may be creating it right now.
 
     Raises:
         StudyError: There is none of that name, or hnas (this version) did not make it.
     """
-    try:
-        study = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler())
-    except KeyError:
-        raise StudyError(_no_study(name, storage)) from None
-    return StoredStudy(study, read_settings(name, study.user_attrs), storage, artifacts)
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            study = optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler())
+        except KeyError:
+            raise StudyError(_no_study(name, storage)) from None
+        attributes = study.user_attrs
+        if names.STUDY_FORMAT in attributes or time.monotonic() >= deadline:
+            return StoredStudy(study, read_settings(name, attributes), storage, artifacts)
+        time.sleep(0.5)
 
 
 def read_settings(name: str, attributes: dict[str, Any]) -> Settings:

@@ -1,0 +1,40 @@
+"""Two real processes on one study."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.trial import TrialState
+
+import hnas
+from hnas.studies import open_stored
+
+
+def test_two_processes_share_a_study(quick: dict[str, Any], tmp_path: Path) -> None:
+    config = tmp_path / "search.yaml"
+    config.write_text(yaml.safe_dump({**quick, "trials": 10, "population": 4}))
+    # A cache of their own: neither finds supernets, both want them.
+    environment = {**os.environ, "HNAS_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", "from hnas.cli import main; main()", "search", "s", "--config", str(config)]
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    ends = [(process.communicate(timeout=300)[1], process.returncode) for process in processes]
+    assert [code for _, code in ends] == [0, 0], ends
+
+    said = "".join(errors for errors, _ in ends)
+    assert said.count("training the supernet for") == 2, "each modality's supernet is trained by one of the two"
+
+    stored = open_stored("s", quick["storage"])
+    trials = stored.study.get_trials()
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    trained = [trial.user_attrs["key"] for trial in complete if "reused_from" not in trial.user_attrs]
+    assert len(trained) == len(set(trained)) == 10
+    assert {trial.user_attrs["worker"]["process"] for trial in complete} == {process.pid for process in processes}
+    assert hnas.show(stored)["trials"]["with_values"] == 10
