@@ -10,6 +10,7 @@ from typing import Any
 from typing import Literal
 
 from optuna.trial import FrozenTrial
+from optuna.trial import TrialState
 
 from hnas.base import derive_seed
 from hnas.base import Progress
@@ -84,8 +85,16 @@ def trial_plan(stored: StoredStudy, trial: FrozenTrial) -> Plan:
         StudyError: The trial has no network: it is not finished.
     """
     if names.TRIAL_ARCHITECTURE not in trial.user_attrs:
-        raise StudyError(f"trial {trial.number} of study '{stored.name}' has no network: it is {trial.state.name}")
+        raise StudyError(_no_network(stored, trial))
     return parse_plan(trial.user_attrs[names.TRIAL_ARCHITECTURE])
+
+
+def _no_network(stored: StoredStudy, trial: FrozenTrial) -> str:
+    if trial.state == TrialState.COMPLETE:
+        why = "it was over the budget and not trained"
+    else:
+        why = f"it is {trial.state.name.lower()}"
+    return f"trial {trial.number} of study '{stored.name}' has no network: {why}"
 
 
 def find_trial(stored: StoredStudy, number: int) -> FrozenTrial:
@@ -134,8 +143,14 @@ def _rescored(stored: StoredStudy, trial: FrozenTrial) -> dict[str, list[float]]
 
 
 def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
-    """Returns what there is to know of a trial with a network."""
+    """Returns what there is to know of a trial with a network.
+
+    Raises:
+        StudyError: The trial has none.
+    """
     attributes = trial.user_attrs
+    if names.TRIAL_ARCHITECTURE not in attributes:
+        raise StudyError(_no_network(stored, trial))
     fresh = _rescored(stored, trial)
     scores = fresh["scores"] if fresh else [attributes[names.TRIAL_SCORE]]
     losses = fresh["log_losses"] if fresh else [attributes[names.TRIAL_LOG_LOSS]]

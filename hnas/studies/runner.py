@@ -17,7 +17,6 @@ from hnas.studies import attributes as names
 from hnas.studies.candidate import Candidate
 from hnas.studies.evaluation import Evaluator
 from hnas.studies.evaluation import Score
-from hnas.studies.plan import Plan
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
 from hnas.studies.worker import DuplicateTrial
@@ -76,22 +75,33 @@ class TrialRunner:
     def _evaluate(self, trial: optuna.Trial, candidate: Candidate) -> tuple[float, ...]:
         seconds: dict[str, float] = {}
         with _timed(seconds, "pricing"):
-            price = self._pricer.cheapest(candidate)
+            price, affordable = self._bound(candidate)
         with _timed(seconds, "backbones"):
             late = self._evaluator.late(candidate)
         trial.set_user_attr(names.TRIAL_LATE_SCORE, late.fused.metric)
         trial.set_user_attr(names.TRIAL_LATE_LOG_LOSS, late.fused.log_loss)
         trial.set_user_attr(names.TRIAL_UNIMODAL, {name: score.metric for name, score in late.unimodal.items()})
         seed = self._problem.settings.seed
+        trial.set_user_attr(names.TRIAL_SEED, seed)
         score, genotype = late.fused, Genotype("late")
-        if candidate.macro.cells and not self._excess(price):
+        if candidate.macro.cells and affordable:
             with _timed(seconds, "search"):
                 genotype = self._evaluator.search(candidate, seed, self._progress)
             with _timed(seconds, "derived"):
                 score = self._evaluator.derived(candidate, genotype, seed, self._progress)
             price = self._pricer.price(candidate, genotype)
-        trial.set_user_attr(names.TRIAL_SEED, seed)
-        return self._record(trial, self._problem.plan(candidate, genotype), score, price, seconds)
+        if affordable or not candidate.macro.cells:
+            # Learned fusion that nobody can afford has no network: none was searched.
+            trial.set_user_attr(names.TRIAL_ARCHITECTURE, self._problem.plan(candidate, genotype).to_json())
+        return self._record(trial, score, price, seconds)
+
+    def _bound(self, candidate: Candidate) -> tuple[Price, bool]:
+        """Returns the cheapest price of a candidate, and whether each budget can be met by some network of it."""
+        for cost in self._problem.settings.objectives[1:]:
+            price = self._pricer.cheapest(candidate, cost)
+            if self._constraints(price).get(cost, 0.0) > 0:
+                return price, False
+        return self._pricer.cheapest(candidate), True
 
     def _excess(self, price: Price) -> dict[str, float]:
         """Returns by how much of the budget a price exceeds it, for every budget that it exceeds."""
@@ -106,15 +116,12 @@ class TrialRunner:
             constraints["energy"] = price.energy_mj / settings.max_energy_mj - 1
         return constraints
 
-    def _record(
-        self, trial: optuna.Trial, plan: Plan, score: Score, price: Price, seconds: dict[str, float]
-    ) -> tuple[float, ...]:
+    def _record(self, trial: optuna.Trial, score: Score, price: Price, seconds: dict[str, float]) -> tuple[float, ...]:
         for name, value in self._constraints(price).items():
             trial.set_constraint(name, value)
             # optuna-dashboard shows user attributes, not constraints.
             trial.set_user_attr(names.TRIAL_CONSTRAINT_PREFIX + name, value)
         trial.set_user_attr(names.TRIAL_FEASIBLE, not self._excess(price))
-        trial.set_user_attr(names.TRIAL_ARCHITECTURE, plan.to_json())
         trial.set_user_attr(names.TRIAL_SCORE, score.metric)
         trial.set_user_attr(names.TRIAL_LOG_LOSS, score.log_loss)
         trial.set_user_attr(names.TRIAL_COSTS, costs_json(price))

@@ -40,7 +40,6 @@ from hnas.studies.settings import Settings
 from hnas.studies.storage import storage_url
 from hnas.studies.storage import study_names
 
-
 CREATION_SECONDS = 60.0
 """How long a worker waits for another one to finish creating the study that both want."""
 
@@ -195,9 +194,7 @@ def create_study(
     return open_study(name, storage, artifacts)
 
 
-def open_study(
-    name: str, storage: RDBStorage, artifacts: StudyArtifacts, patience_seconds: float = 0.0
-) -> StoredStudy:
+def open_study(name: str, storage: RDBStorage, artifacts: StudyArtifacts, patience_seconds: float = 0.0) -> StoredStudy:
     """Opens a study of the database.
 
     Args:

@@ -108,7 +108,7 @@ def test_what_learns_reads_only_its_split(
         features(problem.branches(candidate), "test")
 
 
-def test_a_candidate_over_budget_is_told_untrained_with_real_values(quick: dict[str, Any]) -> None:
+def test_a_candidate_over_budget_is_told_untrained_with_real_values(quick: dict[str, Any], tmp_path: Path) -> None:
     free = hnas.search(SearchConfig(name="free", **{**quick, "trials": 8}))
     latencies = sorted(trial.values[1] for trial in trials_of(free))
     budget = (latencies[2] + latencies[3]) / 2
@@ -122,6 +122,9 @@ def test_a_candidate_over_budget_is_told_untrained_with_real_values(quick: dict[
     assert untrained
     for trial in untrained:
         assert trial.values[0] == trial.user_attrs["late_score"]
+        if "fusion=cells" in trial.user_attrs["key"]:
+            with pytest.raises(StudyError, match="over the budget"):
+                hnas.export(stored, tmp_path / "model", trial=trial.number)
     assert all(item["latency_ms"] <= budget for item in hnas.show(stored)["front"])
 
 
