@@ -17,6 +17,7 @@ from hnas.datasets.task import Modality
 from hnas.datasets.task import SPLITS
 from hnas.datasets.task import Task
 from hnas.datasets.task import TaskKind
+from hnas.datasets.verify import verify_dataset
 from hnas.datasets.writer import write_dataset
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "prepare_avmnist",
     "sources",
     "split_dataset",
+    "verify_dataset",
     "write_dataset",
 ]

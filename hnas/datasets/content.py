@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Hashable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,3 +73,14 @@ def sample_digests(split: Any, modality: str) -> list[bytes]:
     ]
     index = f"{modality}_index"
     return [digests[row] for row in np.asarray(split[index])] if index in split else digests
+
+
+def sample_contents(split: Any, task: Task) -> list[tuple[bytes, ...]]:
+    """Returns the digests of all modalities of each sample: equal where samples are identical in all of them."""
+    return list(zip(*(sample_digests(split, modality.name) for modality in task.modalities), strict=True))
+
+
+def shared_count(first: Iterable[Hashable], second: Iterable[Hashable]) -> int:
+    """Returns how many entries of ``second`` occur in ``first`` too."""
+    known = set(first)
+    return sum(entry in known for entry in second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from hnas.datasets.content import chunks
 from hnas.datasets.content import content_sha256
 from hnas.datasets.content import group_names
-from hnas.datasets.content import sample_digests
+from hnas.datasets.content import sample_contents
+from hnas.datasets.content import shared_count
 from hnas.datasets.dataset import Dataset
 from hnas.datasets.dataset import hdf5_file
 from hnas.datasets.task import SPLITS
@@ -79,23 +81,18 @@ def _values(array: Any) -> dict[str, Any]:
 
 def _overlaps(file: Any, dataset: Dataset) -> dict[str, dict[str, int]]:
     names = [modality.name for modality in dataset.task.modalities]
-    identities: dict[str, dict[str, list[Any]]] = {}
+    identities: dict[str, dict[str, Sequence[Any]]] = {}
     for split in SPLITS:
         group = file[split]
-        by_modality = {name: sample_digests(group, name) for name in names}
-        identities[split] = {"sample": list(zip(*by_modality.values(), strict=True)), **by_modality}
+        contents = sample_contents(group, dataset.task)
+        identities[split] = {"sample": contents, **dict(zip(names, zip(*contents, strict=True), strict=True))}
         if "group" in group:
             identities[split]["group"] = group_names(group["group"])
     return {
         f"{first}/{second}": {
-            kind: _shared(identities[first][kind], identities[second][kind])
+            kind: shared_count(identities[first][kind], identities[second][kind])
             for kind in identities[first]
             if kind in identities[second]
         }
         for first, second in combinations(SPLITS, 2)
     }
-
-
-def _shared(first: list[Any], second: list[Any]) -> int:
-    known = set(first)
-    return sum(entry in known for entry in second)

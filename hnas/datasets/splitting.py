@@ -13,7 +13,7 @@ from hnas.base import DataError
 from hnas.base import SettingsError
 from hnas.datasets.content import array_names
 from hnas.datasets.content import group_names
-from hnas.datasets.content import sample_digests
+from hnas.datasets.content import sample_contents
 from hnas.datasets.dataset import hdf5_file
 from hnas.datasets.dataset import read_notes
 from hnas.datasets.dataset import validate
@@ -122,7 +122,7 @@ def _fractions(given: Mapping[str, float] | None, splits: list[str]) -> dict[str
 
 def _tokens(group: Any, task: Task) -> list[tuple[Any, ...]]:
     """Returns, a sample, what ties it to others: its content and, where recorded, its group."""
-    contents = list(zip(*(sample_digests(group, modality.name) for modality in task.modalities), strict=True))
+    contents = sample_contents(group, task)
     if "group" not in group:
         return [(("content", content),) for content in contents]
     names = group_names(group["group"])

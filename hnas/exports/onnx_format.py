@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +66,7 @@ def write_onnx(network: MultimodalNetwork, path: Path, example: dict[str, Tensor
     inputs = tuple(example[name] for name in names)
     module = _UsedInputs(network).eval()
     batch = torch.export.Dim("batch", min=1)
-    with warnings.catch_warnings():
-        # The exporter warns of its own internals.
-        warnings.simplefilter("ignore")
+    with _quiet_exporter():
         torch.onnx.export(
             module,
             inputs,
@@ -78,6 +79,20 @@ def write_onnx(network: MultimodalNetwork, path: Path, example: dict[str, Tensor
             verbose=False,
         )
     return _check(module, path, names, inputs)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter warns of its own internals, and of packages that these networks do not need."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _check(module: torch.nn.Module, path: Path, names: Sequence[str], inputs: tuple[Tensor, ...]) -> float:

@@ -38,7 +38,11 @@ def front_rows(shown: Mapping[str, Any]) -> Table:
         rows.append(
             (str(item["trial"]), f"{item['score']:.4f}", std, f"{item['log_loss']:.4f}", *costs, network_text(item))
         )
-    return Table(f"Front of {shown['study']} on {shown['device']} (scores on val)", tuple(columns), tuple(rows))
+    return Table(_front_title(shown), tuple(columns), tuple(rows))
+
+
+def _front_title(shown: Mapping[str, Any]) -> str:
+    return f"Front of {shown['study']}: scores on val, costs predicted from the cost table of {shown['device']}"
 
 
 def network_text(item: Mapping[str, Any]) -> str:

@@ -78,3 +78,37 @@ def test_settings_files_reach_the_study(run: Run, config: Path, quick: dict[str,
     config.write_text(yaml.safe_dump(settings))
     _, out, _ = run("search", "s", "--config", str(config), "--trials", "3", "--json")
     assert json.loads(out)["trials"]["with_values"] == 3
+
+
+def test_supernets_are_trained_once_and_evaluated_on_val(run: Run, tiny_dataset: Path, private_cache: Path) -> None:
+    code, out, err = run("supernet", "train", "--dataset", str(tiny_dataset), "--modality", "image", "--json")
+    assert code == 0
+    assert list(json.loads(out)) == ["image"]
+    assert "training the supernet" in err
+    _, _, err = run("supernet", "train", "--dataset", str(tiny_dataset), "--modality", "image")
+    assert "training the supernet" not in err
+    command = ("supernet", "evaluate", "--dataset", str(tiny_dataset), "--modality", "image", "--random", "1", "--json")
+    rows = json.loads(run(*command)[1])
+    assert [row["which"] for row in rows] == ["largest", "smallest", "random"]
+    assert all(row["score"] > 0.4 for row in rows)  # a quarter by chance
+
+
+@pytest.mark.slow
+def test_profiling_prices_every_network_and_says_how_well_sums_add_up(
+    run: Run, config: Path, tiny_dataset: Path, tmp_path: Path
+) -> None:
+    settings = yaml.safe_load(config.read_text())
+    profile = tmp_path / "profile.yaml"
+    profile.write_text(yaml.safe_dump({"fusion": settings["fusion"]}))
+    table = tmp_path / "box.json"
+    command = ("lut", "profile", "--dataset", str(tiny_dataset), "--config", str(profile), "--device", "box")
+    code, out, _ = run(*command, "--to", str(table), "--json")
+    assert code == 0
+    measured = json.loads(out)
+    assert measured["provenance"] == "measured"
+    assert all(entry["latency_ms"] > 0 and entry["repeats"] >= 10 for entry in measured["layers"].values())
+    assert measured["additivity"] is None or measured["additivity"]["kendall_tau"] > 0.3
+    # The table serves a search: nothing is missing.
+    code, out, _ = run("search", "s", "--config", str(config), "--device", str(table), "--trials", "2", "--json")
+    assert code == 0
+    assert json.loads(out)["device"] == "box"

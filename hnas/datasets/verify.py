@@ -1,0 +1,67 @@
+"""Whether a dataset file may be learned from: content as it was written, and splits that share no sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+from hnas.base import DataError
+from hnas.datasets.content import content_sha256
+from hnas.datasets.content import sample_contents
+from hnas.datasets.content import shared_count
+from hnas.datasets.dataset import Dataset
+from hnas.datasets.dataset import hdf5_file
+from hnas.datasets.task import SPLITS
+from hnas.datasets.task import Task
+
+_REMEMBERED_FILES = 32
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """The hash of what a file holds now, and how many samples each pair of splits shares, where any."""
+
+    sha256: str
+    shared: tuple[tuple[str, str, int], ...]
+
+
+def verify_dataset(dataset: Dataset) -> None:
+    """Checks that a file still holds what its hash says, and that no sample is in two splits.
+
+    Samples are the same where all modalities are, whatever their labels; that splits share the content of one modality
+    alone is allowed (:func:`describe` counts it). Everything is read in chunks and not counted as a reading of a split.
+    While size and time of change of the file stay as they are, a process reads it once.
+
+    Raises:
+        DataError: The content was changed, splits share samples, or the file can no longer be read.
+    """
+    path = dataset.path
+    try:
+        state = path.stat()
+    except OSError as reason:
+        raise DataError(f"cannot read '{path}': {reason.strerror}") from reason
+    found = _findings(path.resolve(), dataset.task, state.st_size, state.st_mtime_ns)
+    if found.sha256 != dataset.sha256:
+        raise DataError(
+            f"the content of '{path}' was changed after it was written (its sha256 is {found.sha256[:12]}, recorded "
+            f"is {dataset.sha256[:12]}); write it anew with write_dataset"
+        )
+    if found.shared:
+        pairs = ", ".join(f"'{first}' and '{second}' share {count}" for first, second, count in found.shared)
+        raise DataError(
+            f"'{path}': the same samples, identical in all modalities, are in two splits: {pairs}; remove them from one\n"
+            "of the two, or write all samples as one group 'all' and let 'hnas data split' deal them"
+        )
+
+
+@lru_cache(maxsize=_REMEMBERED_FILES)
+def _findings(path: Path, task: Task, size: int, modified_ns: int) -> _Findings:
+    """Reads a file; ``size`` and ``modified_ns`` are there to tell its states apart."""
+    with hdf5_file(path) as file:
+        contents = {split: set(sample_contents(file[split], task)) for split in SPLITS}
+        counts = (
+            (first, second, len(contents[first] & contents[second])) for first, second in combinations(SPLITS, 2)
+        )
+        return _Findings(content_sha256(file, task, SPLITS), tuple(pair for pair in counts if pair[2]))
