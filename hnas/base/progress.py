@@ -22,8 +22,8 @@ class Stage:
 class Progress:
     """Receives reports of long work. The base class is silent; front ends override it."""
 
-    def stage(self, label: str, total: int) -> Stage:
-        """Opens a piece of work of ``total`` steps."""
+    def stage(self, label: str, total: int, done: int = 0) -> Stage:
+        """Opens a piece of work of ``total`` steps, of which ``done`` were done before."""
         return Stage()
 
     def say(self, message: str) -> None:

@@ -51,7 +51,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was finished is kept, and the trial that was running will run again", err=True)
+        click.echo("interrupted; what was finished is kept", err=True)
         return INTERRUPTED
     except Exception as error:
         message = _message(error)
@@ -70,6 +70,9 @@ def _message(error: Exception) -> str | None:
 
     if isinstance(error, HnasError):
         return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f" '{error.filename}'" if error.filename else ""
+        return f"{error.strerror}:{where}" if where else error.strerror
     if isinstance(error, SQLAlchemyError) or type(error).__name__ == "StorageInternalError":
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         return f"the study database failed: {reason}; what was finished is kept: hnas resume goes on"

@@ -56,13 +56,13 @@ def lut() -> None:
 
 
 @lut.command()
-@click.option("--dataset", default="digits", show_default=True, metavar="NAME_OR_FILE", help="Whose spaces to cover.")
+@click.option("--dataset", metavar="NAME_OR_FILE", help="Whose spaces to cover.  [default: digits]")
 @click.option("--device", default="host", show_default=True, metavar="NAME", help="What to call this machine.")
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to this file.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with spaces and fusion.")
 @click.option("--check/--no-check", default=True, show_default=True, help="Compare sums with whole networks.")
 @json_option
-def profile(dataset: str, device: str, to: Path | None, config: Path | None, check: bool, as_json: bool) -> None:
+def profile(dataset: str | None, device: str, to: Path | None, config: Path | None, check: bool, as_json: bool) -> None:
     """Measure, on this machine, every layer that the search spaces of a dataset can reach."""
     from hnas.cli.progress import make_progress
     from hnas.reports import Table

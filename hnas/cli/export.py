@@ -89,21 +89,30 @@ def export(
 
 @click.command()
 @click.argument("architecture", type=click.Path(path_type=Path))
-@click.option("--dataset", required=True, metavar="NAME_OR_FILE", help="An embedded dataset, or a dataset file.")
+@click.option("--dataset", metavar="NAME_OR_FILE", help="An embedded dataset, or a dataset file.")
+@click.option(
+    "--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with other recipes, and the dataset."
+)
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many trainings.")
 @accelerator_option
 @json_option
-def evaluate(architecture: Path, dataset: str, seeds: int, accelerator: str, as_json: bool) -> None:
+def evaluate(
+    architecture: Path, dataset: str | None, config: Path | None, seeds: int, accelerator: str, as_json: bool
+) -> None:
     """Train the network of an ARCHITECTURE file whole and test it, once a seed.
 
-    Its backbones start from the dataset's supernets, which are trained if they are not there yet.
+    Its backbones start from the dataset's supernets, which are trained if they are not there yet. Recipes are those of
+    the dataset's preset unless a configuration changes them.
     """
     from hnas.cli.progress import make_progress
     from hnas.exports import evaluate as run
     from hnas.reports import Table
+    from hnas.studies import read_config
     from hnas.studies import read_plan
 
-    found = run(read_plan(architecture), dataset, seeds=seeds, accelerator_name=accelerator, progress=make_progress())
+    plan = read_plan(architecture)
+    settings = read_config(config, {"dataset": dataset or (None if config else plan.task)})
+    found = run(plan, settings, seeds=seeds, accelerator_name=accelerator, progress=make_progress())
     if as_json:
         print_json(found)
         return

@@ -40,7 +40,7 @@ class BarProgress(Progress):
         self._bars: Bars | None = None
         self._open = 0
 
-    def stage(self, label: str, total: int) -> Stage:
+    def stage(self, label: str, total: int, done: int = 0) -> Stage:
         """Opens a bar."""
         if self._bars is None:
             self._bars = Bars(
@@ -55,7 +55,7 @@ class BarProgress(Progress):
             )
             self._bars.start()
         self._open += 1
-        return _Bar(self, self._bars, label, total)
+        return _Bar(self, self._bars, label, total, done)
 
     def say(self, message: str) -> None:
         """Prints a line above the bars."""
@@ -75,10 +75,10 @@ class BarProgress(Progress):
 
 
 class _Bar(Stage):
-    def __init__(self, owner: BarProgress, bars: Bars, label: str, total: int) -> None:
+    def __init__(self, owner: BarProgress, bars: Bars, label: str, total: int, done: int) -> None:
         self._owner = owner
         self._bars = bars
-        self._task = bars.add_task(label, total=total, note="")
+        self._task = bars.add_task(label, total=total, completed=done, note="")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         if note:
@@ -98,9 +98,9 @@ class _Bar(Stage):
 class LineProgress(Progress):
     """Lines for logs."""
 
-    def stage(self, label: str, total: int) -> Stage:
+    def stage(self, label: str, total: int, done: int = 0) -> Stage:
         """Opens a stage that prints a line now and then."""
-        return _Lines(label, total)
+        return _Lines(label, total, done)
 
     def say(self, message: str) -> None:
         """Prints a line."""
@@ -108,10 +108,10 @@ class LineProgress(Progress):
 
 
 class _Lines(Stage):
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int, done: int) -> None:
         self._label = label
         self._total = total
-        self._done = 0
+        self._before = self._done = done
         self._note = ""
         self._start = self._last = time.monotonic()
 
@@ -122,13 +122,14 @@ class _Lines(Stage):
             self._print()
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._done and time.monotonic() - self._start >= LINE_SECONDS:
+        if self._done > self._before and time.monotonic() - self._start >= LINE_SECONDS:
             self._print()
 
     def _print(self) -> None:
         self._last = time.monotonic()
         elapsed = self._last - self._start
-        left = elapsed / self._done * (self._total - self._done) if self._done else 0.0
+        since = self._done - self._before
+        left = elapsed / since * (self._total - self._done) if since else 0.0
         parts = [f"{self._label}: {self._done} of {self._total}", f"{elapsed:.0f} s"]
         if left >= 1:
             parts.append(f"about {left:.0f} s left")

@@ -14,6 +14,7 @@ from hnas.cli.options import storage_option
 from hnas.cli.output import json_option
 
 _TRIALS = click.IntRange(min=1)
+_TIMEOUT = "Begin no trial after this; set-up and the final scoring of the front come on top."
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
@@ -25,7 +26,12 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--storage", metavar="URL", help="Study database.  [default: sqlite:///hnas.db]")
 @artifacts_option
 @click.option("--trials", type=_TRIALS, help="Total of trials with values.  [default: 30]")
-@click.option("--timeout", type=_POSITIVE, metavar="SECONDS", help="Begin no trial after this.")
+@click.option(
+    "--timeout",
+    type=_POSITIVE,
+    metavar="SECONDS",
+    help="Begin no trial after this; set-up and final scoring come on top.",
+)
 @click.option("--objectives", metavar="LIST", help="score,latency,energy (any cost beside score).")
 @click.option("--max-latency", type=_POSITIVE, metavar="MS", help="Latency budget.")
 @click.option("--max-energy", type=_POSITIVE, metavar="MJ", help="Energy budget.")
@@ -59,7 +65,12 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
 @storage_option
 @artifacts_option
 @click.option("--trials", type=_TRIALS, help="Total of trials with values; by default what was last asked for.")
-@click.option("--timeout", type=_POSITIVE, metavar="SECONDS", help="Begin no trial after this.")
+@click.option(
+    "--timeout",
+    type=_POSITIVE,
+    metavar="SECONDS",
+    help="Begin no trial after this; set-up and final scoring come on top.",
+)
 @dataset_again_option
 @accelerator_option
 @json_option

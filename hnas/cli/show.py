@@ -70,6 +70,6 @@ def print_study(stored: Any, as_json: bool) -> None:
         f"{trials['with_values']} of {shown['asked_trials']} trials ({counts}), {shown['generations']} generations"
     )
     point = ", ".join(f"{name} {value:g}" for name, value in reference.items())
-    click.echo(f"hypervolume {shown['hypervolume']:.6g} (reference point: {point})")
+    click.echo(f"hypervolume {shown['hypervolume']:.6g} of the scores as searched (reference point: {point})")
     if "energy" not in shown["objectives"]:
         click.echo("energy: no objective; the cost table has none, or it was not asked for")

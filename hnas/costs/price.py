@@ -87,10 +87,8 @@ def _line(table: CostTable, charge: Charge) -> PriceLine:
 def _missing_message(device: str, missing: Sequence[Layer]) -> str:
     named = ", ".join(layer.key for layer in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-    command = f"hnas lut profile --device {device}"
-    if device == "host":
-        remedy = f"measure them with: {command}"
-    else:
-        remedy = f"measure them on that device with: {command} (or import a table that has them)"
+    command = f"hnas lut profile --device {device} --dataset DATASET --to FILE"
+    where = "measure them" if device == "host" else "on that device, measure the spaces of your dataset"
+    remedy = f"{where} with: {command}"
     layers = "layer" if len(missing) == 1 else "layers"
     return f"the cost table of '{device}' lacks {len(missing)} {layers}: {named}{more}\n{remedy}"

@@ -21,7 +21,7 @@ _REMEMBERED_FILES = 32
 
 @dataclass(frozen=True)
 class _Findings:
-    """The hash of what a file holds now, and how many samples each pair of splits shares, where any."""
+    """The hash of what a file holds now; (first, second, how many samples of the second occur in the first) if any."""
 
     sha256: str
     shared: tuple[tuple[str, str, int], ...]
@@ -49,10 +49,10 @@ def verify_dataset(dataset: Dataset) -> None:
             f"is {dataset.sha256[:12]}); write it anew with write_dataset"
         )
     if found.shared:
-        pairs = ", ".join(f"'{first}' and '{second}' share {count}" for first, second, count in found.shared)
+        pairs = ", ".join(f"{count} of '{second}' occur in '{first}'" for first, second, count in found.shared)
         raise DataError(
-            f"'{path}': the same samples, identical in all modalities, are in two splits: {pairs}; remove them from one\n"
-            "of the two, or write all samples as one group 'all' and let 'hnas data split' deal them"
+            f"'{path}': splits share samples, identical in all modalities: {pairs}\n"
+            "remove them from one of the two, or write all samples as one group 'all' and use: hnas data split"
         )
 
 
@@ -60,8 +60,9 @@ def verify_dataset(dataset: Dataset) -> None:
 def _findings(path: Path, task: Task, size: int, modified_ns: int) -> _Findings:
     """Reads a file; ``size`` and ``modified_ns`` are there to tell its states apart."""
     with hdf5_file(path) as file:
-        contents = {split: set(sample_contents(file[split], task)) for split in SPLITS}
+        contents = {split: sample_contents(file[split], task) for split in SPLITS}
         counts = (
-            (first, second, len(contents[first] & contents[second])) for first, second in combinations(SPLITS, 2)
+            (first, second, shared_count(contents[first], contents[second]))
+            for first, second in combinations(SPLITS, 2)
         )
         return _Findings(content_sha256(file, task, SPLITS), tuple(pair for pair in counts if pair[2]))

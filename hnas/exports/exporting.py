@@ -17,7 +17,7 @@ from hnas.base import ExportError
 from hnas.base import Progress
 from hnas.base import write_json
 from hnas.base import write_text
-from hnas.costs import HOST
+from hnas.costs import host_runtime
 from hnas.costs import measure
 from hnas.costs import ProfileSettings
 from hnas.exports.card import model_card
@@ -74,7 +74,7 @@ def available_formats() -> tuple[Format, ...]:
 
 def export(
     stored: StoredStudy,
-    to: Path,
+    to: str | Path,
     *,
     trial: int | None = None,
     by: Pick = "score",
@@ -105,6 +105,7 @@ def export(
     formats = tuple(formats or available_formats())
     if "onnx" in formats and "onnx" not in available_formats():
         raise ExportError("the format onnx needs packages that are not installed: pip install 'hnas[onnx]'")
+    to = Path(to)
     check_target(to)
     chosen = entry(stored, find_trial(stored, trial)) if trial is not None else _picked(stored, by)
     problem = stored.problem(dataset)
@@ -173,8 +174,8 @@ def _metrics(
 
 
 def _measured(network: MultimodalNetwork, problem: Problem) -> dict[str, Any] | None:
-    """The whole network on this machine; None where the cost table describes another."""
-    if problem.table.device != HOST:
+    """The whole network on this machine; None where the cost table describes another machine or runtime."""
+    if not host_runtime().items() <= problem.table.runtime.items():
         return None
     settings = ProfileSettings(threads=problem.table.threads or 1)
     inputs = [torch.zeros(1, *branch.space.input_shape) for branch in network.plan.branches]

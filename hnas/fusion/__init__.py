@@ -28,6 +28,7 @@ from hnas.fusion.late import LateSpace
 from hnas.fusion.macro import LATE
 from hnas.fusion.macro import Macro
 from hnas.fusion.network import FusionNetwork
+from hnas.fusion.parts import reshape_layer
 from hnas.fusion.pooling import pool_tap
 from hnas.fusion.pricing import expected_cost
 from hnas.fusion.pricing import ExpectedCost
@@ -81,6 +82,7 @@ __all__ = [
     "primitives",
     "random_genotype",
     "reachable_layers",
+    "reshape_layer",
     "search_genotype",
     "soft",
     "straight_through",

@@ -63,7 +63,7 @@ class SearchRecipe(BaseModel):
         candidates: Genotypes, the likeliest and drawn ones, whose discrete networks are scored at the end.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(12, ge=1)
     warmup: int = Field(3, ge=0)

@@ -50,7 +50,7 @@ def draw_pareto(stored: StoredStudy, path: Path, cost: str = "latency_ms") -> No
     if budget is not None:
         axes.axvline(budget, color="#d9822b", linestyle="--", linewidth=1, label="budget")
     axes.set_xlabel(f"{cost.replace('_', ' ')} on {stored.settings.device} (predicted)")
-    axes.set_ylabel("score on val (as searched)")
+    axes.set_ylabel("score on val (front: mean of fresh seeds)")
     axes.set_title(f"{stored.name}: {len(points)} networks on {stored.settings.dataset}")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -77,8 +77,8 @@ def train_supernet(
         done = keeper.restore(supernet, trainer)
     supernet.train()
     every = max(1, recipe.epochs // CHECKPOINTS)
-    with progress.stage(f"supernet {supernet.space.variant}", recipe.epochs * trainer.steps_per_epoch) as stage:
-        stage.advance(done * trainer.steps_per_epoch)
+    steps = trainer.steps_per_epoch
+    with progress.stage(f"supernet {supernet.space.variant}", recipe.epochs * steps, done * steps) as stage:
         for epoch in range(done, recipe.epochs):
             # Every epoch has its own random numbers, so that a resumed training draws what it would have drawn.
             step = _Sandwich(supernet, inputs, labels, recipe, kind, np.random.default_rng(derive_seed(seed, epoch)))

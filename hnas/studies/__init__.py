@@ -1,6 +1,5 @@
 """The Optuna side: settings, storage, sampler, trials, workers, fronts."""
 
-from hnas.studies.backbones import default_recipes
 from hnas.studies.backbones import extracted_backbones
 from hnas.studies.devices import price_plan
 from hnas.studies.devices import profile_spaces
@@ -26,6 +25,7 @@ from hnas.studies.problem import Problem
 from hnas.studies.problem import require_same_task
 from hnas.studies.readings import record_test_reading
 from hnas.studies.readings import test_readings
+from hnas.studies.resolution import recipes_for
 from hnas.studies.session import list_studies
 from hnas.studies.session import make_store
 from hnas.studies.session import open_stored
@@ -63,7 +63,6 @@ __all__ = [
     "Tensors",
     "TrialPoint",
     "build_network",
-    "default_recipes",
     "entry",
     "evaluate_supernets",
     "extracted_backbones",
@@ -78,6 +77,7 @@ __all__ = [
     "profile_spaces",
     "read_config",
     "read_plan",
+    "recipes_for",
     "record_test_reading",
     "require_same_task",
     "resume",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,28 +32,39 @@ class StudyArtifacts:
     """
 
     def __init__(self, storage: RDBStorage, folder: Path | None = None) -> None:
-        self.folder = writable_folder(folder or _default_folder(storage))
+        self.folder = folder or _default_folder(storage)
         self._store = FileSystemArtifactStore(self.folder)
 
     def upload(self, study: optuna.Study, files: Mapping[str, Path]) -> None:
         """Keeps ``files`` with ``study``, each under a name."""
+        writable_folder(self.folder)
         identifiers = {
             name: upload_artifact(artifact_store=self._store, file_path=str(path), study_or_trial=study)
             for name, path in files.items()
         }
         study.set_user_attr(STUDY_ARTIFACTS, identifiers)
 
-    def fetch(self, study: optuna.Study) -> dict[str, Path]:
+    def fetch(self, study: optuna.Study, is_intact: Callable[[str, Path], bool]) -> dict[str, Path]:
         """Copies the study's files into the per-user cache and returns their paths by name.
 
+        Args:
+            study: The study.
+            is_intact: Says of a name and a file whether it is what was kept.
+
         Raises:
-            StudyError: A file is not in the store; says where it was looked for.
+            StudyError: A file is missing or broken in the store; says where it was looked for.
         """
         paths = {}
         for name, identifier in study.user_attrs.get(STUDY_ARTIFACTS, {}).items():
             path = cache_folder("artifacts") / identifier
-            if not path.exists():
+            if not (path.exists() and is_intact(name, path)):
                 self._download(study, name, identifier, path)
+                if not is_intact(name, path):
+                    path.unlink()
+                    raise StudyError(
+                        f"the {name} of study '{study.study_name}' in '{self.folder}' is not what was kept there: the "
+                        "file was changed or cut off; restore it from a copy"
+                    )
             paths[name] = path
         return paths
 

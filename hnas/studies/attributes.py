@@ -32,6 +32,7 @@ TRIAL_CONSTRAINT_PREFIX = "g/"
 TRIAL_WORKER = "worker"
 TRIAL_ENDED = "ended"
 TRIAL_ERROR = "error"
+TRIAL_GIVEN_UP = "given_up"
 TRIAL_ATTEMPT = "attempt"
 TRIAL_RETRY_OF = "retry_of"
 

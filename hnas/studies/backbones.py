@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from hnas.base import Progress
-from hnas.datasets import Task
 from hnas.spaces import Backbone
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
 from hnas.studies.plan import Plan
-from hnas.studies.presets import preset_for
-from hnas.studies.settings import Recipes
 from hnas.studies.supernets import load_supernets
 from hnas.studies.supernets import trained_supernet
 from hnas.training import Recipe
-
-
-def default_recipes(task: Task) -> Recipes:
-    """Returns how everything is trained for a task unless the user says otherwise."""
-    return preset_for(task).recipes
 
 
 def extracted_backbones(plan: Plan, tensors: Tensors, recipe: Recipe, progress: Progress) -> dict[str, Backbone]:

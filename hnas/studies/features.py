@@ -100,7 +100,9 @@ class FeatureStore:
 
     def branch(self, branch: Branch) -> BackboneFeatures:
         """Returns the features of a branch, computed now unless they are in the cache."""
-        return self._cache.get(f"{branch.modality} {branch.architecture.key}", lambda: self._extract(branch))
+        return self._cache.get(
+            f"{branch.modality} {branch.architecture.key} {branch.taps}", lambda: self._extract(branch)
+        )
 
     def features(self, branches: tuple[Branch, ...], split: str) -> Features:
         """Returns what fusion reads of one split.

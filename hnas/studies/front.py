@@ -110,7 +110,7 @@ def find_trial(stored: StoredStudy, number: int) -> FrozenTrial:
 
 
 def rescore_front(stored: StoredStudy, problem: Problem, evaluator: Evaluator, progress: Progress) -> None:
-    """Trains and scores every trial of the front with fresh seeds, those that were not yet.
+    """Trains and scores every trial of the front, and the best random one, with fresh seeds, those that were not yet.
 
     Args:
         stored: The study.
@@ -118,7 +118,11 @@ def rescore_front(stored: StoredStudy, problem: Problem, evaluator: Evaluator, p
         evaluator: Scores candidates.
         progress: Receives a stage over all trainings.
     """
-    waiting = [trial for trial in front_trials(stored) if _rescored(stored, trial) is None]
+    random = best_random(stored)
+    members = front_trials(stored)
+    if random is not None and random.number not in {trial.number for trial in members}:
+        members.append(random)  # The baseline is compared by the same kind of score.
+    waiting = [trial for trial in members if _rescored(stored, trial) is None]
     with progress.stage("front, fresh seeds", RESCORE_SEEDS * len(waiting)) as stage:
         for trial in waiting:
             candidate = problem.strategy.decode(trial.params)
@@ -168,8 +172,21 @@ def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
 
 
 def front(stored: StoredStudy) -> list[FrontEntry]:
-    """Returns the front by rising latency."""
-    return [entry(stored, trial) for trial in front_trials(stored)]
+    """Returns the front by rising latency.
+
+    Scores with fresh seeds are worse than the lucky ones that put a trial there: what is dominated by them is left out.
+    """
+    by_loss = stored.settings.score == "log_loss"
+    entries = [entry(stored, trial) for trial in front_trials(stored)]
+    return [one for one in entries if not any(_dominates(other, one, by_loss) for other in entries)]
+
+
+def _dominates(first: FrontEntry, second: FrontEntry, by_loss: bool) -> bool:
+    def losses(item: FrontEntry) -> tuple[float, ...]:
+        return (item.log_loss if by_loss else -item.score, item.latency_ms, item.energy_mj or 0.0)
+
+    pairs = list(zip(losses(first), losses(second), strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
 def pick(entries: Sequence[FrontEntry], by: Pick, rank_by_log_loss: bool) -> FrontEntry:
@@ -217,7 +234,7 @@ def _knee(entries: Sequence[FrontEntry], goodness: Sequence[float]) -> FrontEntr
 
 @dataclass(frozen=True)
 class TrialPoint:
-    """Where a finished trial lies: the metric on val as the search found it, its costs, and its standing."""
+    """Where a finished trial lies: the metric on val (mean over fresh seeds where there is one), costs, standing."""
 
     trial: int
     score: float
@@ -229,11 +246,11 @@ class TrialPoint:
 
 def trial_points(stored: StoredStudy) -> list[TrialPoint]:
     """Returns all trials with values of their own as points, by number."""
-    members = {trial.number for trial in front_trials(stored)}
+    members = {item.trial for item in front(stored)}
     return [
         TrialPoint(
             trial.number,
-            trial.user_attrs[names.TRIAL_SCORE],
+            statistics.fmean((_rescored(stored, trial) or {"scores": [trial.user_attrs[names.TRIAL_SCORE]]})["scores"]),
             trial.user_attrs[names.TRIAL_COSTS]["latency_ms"],
             trial.user_attrs[names.TRIAL_COSTS]["energy_mj"],
             trial.user_attrs[names.TRIAL_FEASIBLE],
@@ -250,6 +267,18 @@ def study_hypervolume(stored: StoredStudy) -> float:
     return hypervolume(points, reference, stored.study.directions)
 
 
+def _first_generation(stored: StoredStudy) -> list[FrozenTrial]:
+    trials = finished_trials(stored.study)
+    return [trial for trial in trials if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
+
+
+def best_random(stored: StoredStudy) -> FrozenTrial | None:
+    """Returns the best feasible trial of the first, random, generation by the study's own score; None if none is."""
+    sign = -1.0 if stored.settings.score == "log_loss" else 1.0
+    feasible = [trial for trial in _first_generation(stored) if trial.user_attrs[names.TRIAL_FEASIBLE]]
+    return max(feasible, key=lambda trial: sign * trial.values[0], default=None)
+
+
 def baselines(stored: StoredStudy, picked: FrontEntry | None) -> dict[str, Any]:
     """Returns what the picked trial is to be compared with, as fractions (the metric on val).
 
@@ -257,14 +286,16 @@ def baselines(stored: StoredStudy, picked: FrontEntry | None) -> dict[str, Any]:
         ``unimodal`` (by modality), ``late_fusion`` and ``learned`` of the picked trial, and ``random``: the best of the
         first, random, generation, with its number of trials. Values are None while there is nothing to compare.
     """
-    finished = finished_trials(stored.study)
-    first = [trial for trial in finished if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
-    drawn = [trial.user_attrs[names.TRIAL_SCORE] for trial in first if trial.user_attrs[names.TRIAL_FEASIBLE]]
+    best = best_random(stored)
     attributes = find_trial(stored, picked.trial).user_attrs if picked else {}
     return {
         "trial": picked.trial if picked else None,
         "unimodal": attributes.get(names.TRIAL_UNIMODAL),
         "late_fusion": attributes.get(names.TRIAL_LATE_SCORE),
         "learned": picked.score if picked else None,
-        "random": {"score": max(drawn) if drawn else None, "trials": len(first)},
+        "random": {
+            "score": entry(stored, best).score if best else None,
+            "trial": best.number if best else None,
+            "trials": len(_first_generation(stored)),
+        },
     }

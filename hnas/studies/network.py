@@ -39,6 +39,11 @@ class Normalise(nn.Module):
         return (raw - self.mean) / self.scale
 
 
+def slot(modality: str) -> str:
+    """Returns the name of a modality's submodule: a bare name such as ``keys`` would hide one of PyTorch's own."""
+    return f"modality_{modality}"
+
+
 class MultimodalNetwork(nn.Module):
     """Backbones and their fusion.
 
@@ -60,8 +65,8 @@ class MultimodalNetwork(nn.Module):
         self._counts = plan.state_counts()
         self._used = plan.used_taps()
         names = [branch.modality for branch in plan.branches]
-        self.normalise = nn.ModuleDict({modality.name: Normalise(modality) for modality in modalities})
-        self.backbones = nn.ModuleDict({name: backbones[name] for name in names if name in backbones})
+        self.normalise = nn.ModuleDict({slot(modality.name): Normalise(modality) for modality in modalities})
+        self.backbones = nn.ModuleDict({slot(name): backbones[name] for name in names if name in backbones})
         self.fusion = fusion
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -79,11 +84,11 @@ class MultimodalNetwork(nn.Module):
             states: list[Tensor] = []
             answer = None
             if self.plan.needs_logits:
-                _, answer = self.backbones[branch.modality](self.normalise[branch.modality](raw))
+                _, answer = self.backbones[slot(branch.modality)](self.normalise[slot(branch.modality)](raw))
             elif count:
-                backbone = self.backbones[branch.modality]
+                backbone = self.backbones[slot(branch.modality)]
                 assert isinstance(backbone, Backbone)
-                states = backbone.states(self.normalise[branch.modality](raw), count)
+                states = backbone.states(self.normalise[slot(branch.modality)](raw), count)
             taps += [
                 pool_tap(states[tap], self.plan.genotype.length) if position in used else None
                 for position, tap in enumerate(branch.taps)
@@ -104,7 +109,7 @@ class MultimodalNetwork(nn.Module):
         taps: list[Tensor | None] = []
         logits: list[Tensor | None] = []
         for branch, values in zip(self.plan.branches, normalised, strict=True):
-            states, answer = self.backbones[branch.modality](values)
+            states, answer = self.backbones[slot(branch.modality)](values)
             length = self.plan.genotype.length
             taps += [pool_tap(states[tap], length) if length else None for tap in branch.taps]
             logits.append(answer)
@@ -115,10 +120,10 @@ class MultimodalNetwork(nn.Module):
         network = copy.deepcopy(self).eval()
         for branch, count in zip(self.plan.branches, self._counts, strict=True):
             if count == 0:
-                del network.backbones[branch.modality]
-                del network.normalise[branch.modality]
+                del network.backbones[slot(branch.modality)]
+                del network.normalise[slot(branch.modality)]
             elif not self.plan.needs_logits:
-                backbone = network.backbones[branch.modality]
+                backbone = network.backbones[slot(branch.modality)]
                 assert isinstance(backbone, Backbone)
                 backbone.truncate(count)
         return network

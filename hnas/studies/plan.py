@@ -147,13 +147,13 @@ def fusion_inputs(branches: tuple[Branch, ...], outputs: int, multiclass: bool) 
     return FusionInputs.of(shapes, outputs, multiclass)
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: str | Path) -> Plan:
     """Reads an architecture file.
 
     Raises:
         SpaceError: It is missing, broken, or describes something impossible; names file and place.
     """
-    document = read_json(path, SpaceError)
+    document = read_json(Path(path), SpaceError)
     try:
         return parse_plan(document)
     except SpaceError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from hnas.base import SettingsError
 from hnas.costs import Layer
@@ -13,15 +12,22 @@ from hnas.costs import Price
 from hnas.fusion import Cell
 from hnas.fusion import fusion_spaces
 from hnas.fusion import Genotype
+from hnas.fusion import Macro
 from hnas.fusion import Node
 from hnas.fusion import primitive_layer
 from hnas.fusion import primitives
+from hnas.fusion import reshape_layer
+from hnas.spaces import Architecture
+from hnas.spaces import Space
 from hnas.studies.candidate import Candidate
 from hnas.studies.problem import Problem
-from hnas.studies.sampler import gene_values
 
 REFERENCE_MARGIN = 1.1
 """The reference point's costs are those of the dearest network, times this."""
+
+
+ENUMERABLE = 20_000
+"""A space of at most so many networks is searched whole for its cheapest ones."""
 
 
 class Pricer:
@@ -76,28 +82,71 @@ class Pricer:
     def cheapest_of_all(self, cost: str) -> tuple[float, Candidate]:
         """Returns the smallest cost that any candidate can reach, and that candidate.
 
-        Found by changing one gene at a time until nothing gets cheaper, from every fusion kind: exact where, as in
-        tables, a gene's cost does not hang on other genes' values.
+        Exact where every space has at most `ENUMERABLE` networks: a modality's cheapest backbone for fusing early, and
+        its cheapest whole one, do not hang on the other modalities. In larger spaces the smallest architecture stands
+        for the cheapest backbone.
         """
-        strategy = self._problem.strategy
-        genes = strategy.distributions()
+        frugal = {name: self._frugal(name, space, cost) for name, space in self._problem.spaces.items()}
+        kinds = self._problem.settings.fusion.kinds
         best: tuple[float, Candidate] | None = None
-        for kind in self._problem.settings.fusion.kinds:
-            values: dict[str, Any] = {"fusion.kind": kind}
-            lowest = math.inf
-            improved = True
-            while improved:
-                improved = False
-                for name, choices in genes.items():
-                    for choice in gene_values(choices) if name != "fusion.kind" else ():
-                        changed = strategy.decode({**values, name: choice})
-                        found = _cost(self.cheapest(changed, cost), cost)
-                        if found < lowest:
-                            lowest, values, improved = found, {**values, name: choice}, True
-                            if best is None or found < best[0]:
-                                best = found, changed
+        for choice in itertools.product(*frugal.values()):
+            for kind in kinds:
+                candidate = Candidate(tuple(zip(frugal, choice, strict=True)), self._macro(kind))
+                found = _cost(self.cheapest(candidate, cost), cost)
+                if best is None or found < best[0]:
+                    best = found, candidate
         assert best is not None
         return best
+
+    def _frugal(self, modality: str, space: Space, cost: str) -> list[Architecture]:
+        """The architectures of one modality that can be part of the cheapest network."""
+        if space.size() > ENUMERABLE:
+            return [space.smallest()]
+        macros = [self._macro(kind) for kind in self._problem.settings.fusion.kinds]
+        memory: dict[Layer, float] = {}
+        best: dict[object, tuple[float, Architecture]] = {}
+        for architecture in space.architectures():
+            for role, value in self._roles(modality, space, architecture, cost, macros, memory):
+                if role not in best or value < best[role][0]:
+                    best[role] = (value, architecture)
+        return list(dict.fromkeys(architecture for _, architecture in best.values()))
+
+    def _roles(
+        self,
+        modality: str,
+        space: Space,
+        architecture: Architecture,
+        cost: str,
+        macros: list[Macro],
+        memory: dict[Layer, float],
+    ) -> Iterator[tuple[object, float]]:
+        """What a backbone costs in each part it can play: whole, or up to one tap or two that fusion reads."""
+
+        def price_of(layer: Layer) -> float:
+            if layer not in memory:
+                memory[layer] = self._layer_cost(layer, cost)
+            return memory[layer]
+
+        layers = space.layers(architecture)
+        yield "whole", sum(map(price_of, layers.all()))
+        if self._table.accounting == "published":
+            return
+        ends = list(itertools.accumulate(sum(map(price_of, state)) for state in layers.states))
+        shapes = space.state_shapes(architecture)
+        taps = space.taps(architecture)
+        for macro in macros:
+            if not macro.cells:
+                continue
+            single = [ends[tap] + price_of(reshape_layer(shapes[tap], macro.channels, macro.length)) for tap in taps]
+            yield (macro.kind, "one tap"), min(single)
+            pairs = itertools.combinations(range(len(taps)), 2)
+            yield (
+                (macro.kind, "two taps"),
+                min((single[b] + single[a] - ends[taps[a]] for a, b in pairs), default=math.inf),
+            )
+
+    def _macro(self, kind: str) -> Macro:
+        return self._problem.strategy.decode({"fusion.kind": kind, "fusion.cells": 1, "fusion.nodes": 1}).macro
 
     def check_budgets(self) -> None:
         """Refuses budgets that no candidate can meet.

@@ -20,6 +20,7 @@ from hnas.costs import price
 from hnas.datasets import locate_dataset
 from hnas.datasets import open_dataset
 from hnas.datasets import Task
+from hnas.datasets import verify_dataset
 from hnas.fusion import fusion_spaces
 from hnas.fusion import FusionInputs
 from hnas.fusion import Macro
@@ -52,6 +53,7 @@ def resolve(config: SearchConfig, progress: Progress) -> Problem:
         HnasError: Dataset, device or a setting is unknown, broken or impossible.
     """
     dataset = open_dataset(locate_dataset(config.dataset))
+    verify_dataset(dataset)
     backbones, fusion, recipes = resolved_spaces(config, dataset.task)
     strategies.get(config.strategy)
     spaces = spaces_for(dataset.task, backbones)
@@ -76,6 +78,15 @@ def resolve(config: SearchConfig, progress: Progress) -> Problem:
     return Problem(settings, dataset, table, spaces)
 
 
+def recipes_for(config: SearchConfig, task: Task) -> Recipes:
+    """Returns the recipes of a task's preset with the changes of a configuration.
+
+    Raises:
+        SettingsError: A recipe or a field is unknown or impossible.
+    """
+    return checked(Recipes, _merged(preset_for(task).recipes.model_dump(), config.recipes), "under 'recipes'")
+
+
 def resolved_spaces(config: SearchConfig, task: Task) -> tuple[dict[str, BackboneSettings], FusionSettings, Recipes]:
     """Returns backbones, fusion and recipes of a configuration, gaps filled from the task's preset.
 
@@ -84,7 +95,7 @@ def resolved_spaces(config: SearchConfig, task: Task) -> tuple[dict[str, Backbon
     """
     preset = preset_for(task)
     fusion = checked(FusionSettings, _merged(preset.fusion.model_dump(), config.fusion), "under 'fusion'")
-    recipes = checked(Recipes, _merged(preset.recipes.model_dump(), config.recipes), "under 'recipes'")
+    recipes = recipes_for(config, task)
     for kind in fusion.kinds:
         fusion_spaces.get(kind)
     return config.backbones or backbones_for(task), fusion, recipes

@@ -21,6 +21,7 @@ from optuna.trial import TrialState
 from hnas.base import derive_seed
 from hnas.studies.attributes import SAMPLER_GENERATION
 from hnas.studies.attributes import SAMPLER_PARENTS_PREFIX
+from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_KEY
 
 REDRAWS = 100
@@ -30,6 +31,9 @@ REDRAWS = 100
 def default_population(trials: int) -> int:
     """Returns the population for a study of ``trials`` trials: a fifth of them, 8 to 50."""
     return min(50, max(8, trials // 5))
+
+
+_KNOWN_STATES = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.WAITING)
 
 
 class CandidateSampler(NSGAIISampler):
@@ -111,9 +115,13 @@ class CandidateSampler(NSGAIISampler):
 
     @staticmethod
     def _known_keys(study: Study, trial: FrozenTrial) -> set[str]:
-        states = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.WAITING)
-        others = study.get_trials(deepcopy=False, states=states)
-        return {other.user_attrs[TRIAL_KEY] for other in others if TRIAL_KEY in other.user_attrs}
+        others = study.get_trials(deepcopy=False)
+        return {
+            other.user_attrs[TRIAL_KEY]
+            for other in others
+            if TRIAL_KEY in other.user_attrs
+            and (other.state in _KNOWN_STATES or other.user_attrs.get(TRIAL_GIVEN_UP, False))
+        }
 
 
 def _draw(genes: BaseDistribution, rng: np.random.RandomState) -> Any:

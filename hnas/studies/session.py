@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState
 
+from hnas.base import HnasError
 from hnas.base import Progress
 from hnas.base import StudyError
 from hnas.studies import attributes as names
@@ -70,7 +72,7 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     artifacts = StudyArtifacts(storage, Path(config.artifacts) if config.artifacts else None)
     if config.name and exists(config.name, storage):
         stored = open_study(config.name, storage, artifacts, CREATION_SECONDS)
-        join_study(stored, problem.settings)
+        join_study(stored, _with_population(problem, config, stored))
         stored.ask_for(config.trials)
         return _run(stored, stored.problem(config.dataset), device, config.trials, config.timeout, progress)
     Pricer(problem).check_budgets()
@@ -83,6 +85,14 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     name = config.name or free_name(storage, problem.task.name)
     stored = create_study(name, problem, storage, artifacts, place=place, trials=config.trials, supernets=paths)
     return _run(stored, problem, device, config.trials, config.timeout, progress)
+
+
+def _with_population(problem: Problem, config: SearchConfig, stored: StoredStudy) -> Problem:
+    """The default population follows from the first number of trials; a later one does not change the study."""
+    if config.population is not None:
+        return problem
+    settings = problem.settings.model_copy(update={"population": stored.settings.population})
+    return dataclasses.replace(problem, settings=settings)
 
 
 def resume(
@@ -194,8 +204,8 @@ def list_studies(storage: str = "sqlite:///hnas.db") -> list[StudyLine]:
     for name in study_names(opened):
         try:
             stored = open_study(name, opened, artifacts)
-        except StudyError:
-            continue
+        except HnasError:
+            continue  # Not made by hnas, or by one that this version cannot read.
         trials = stored.study.get_trials(deepcopy=False)
         created = min((trial.datetime_start for trial in trials if trial.datetime_start), default=None)
         lines.append(

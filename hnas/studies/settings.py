@@ -29,7 +29,7 @@ ScoreName = Literal["metric", "log_loss"]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class BackboneSettings(_Model):
@@ -50,11 +50,18 @@ class FusionSettings(_Model):
         max_nodes: Largest number of nodes in a cell.
     """
 
-    kinds: tuple[str, ...] = ("late", "cells")
+    kinds: tuple[str, ...] = Field(("late", "cells"), min_length=1)
     channels: int = Field(192, ge=1)
     length: int = Field(16, ge=1)
     max_cells: int = Field(4, ge=1)
     max_nodes: int = Field(4, ge=1)
+
+    @field_validator("kinds")
+    @classmethod
+    def _once(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("must name each kind once")
+        return kinds
 
     @field_validator("length")
     @classmethod
@@ -209,9 +216,23 @@ def checked(model: type[M], values: Mapping[str, Any], where: str) -> M:
         faults = []
         for fault in error.errors()[:3]:
             place = ".".join(str(part) for part in fault["loc"]) or "settings"
-            known = f" (known: {', '.join(model.model_fields)})" if fault["type"] == "extra_forbidden" else ""
+            known = (
+                f" (known: {', '.join(_fields(model, fault['loc'][:-1]))})"
+                if fault["type"] == "extra_forbidden"
+                else ""
+            )
             faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{known}")
         raise SettingsError(f"bad setting {where}: {'; '.join(faults)}") from error
+
+
+def _fields(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Returns the fields of the model found at a place inside ``model``."""
+    for part in place:
+        inner = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)
 
 
 def differences(stored: Settings, asked: Settings) -> list[str]:

@@ -72,7 +72,9 @@ def requeue(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     except optuna.exceptions.UpdateFinishedTrialError:
         return False
     if trial.params:
-        attributes = {TRIAL_RETRY_OF: trial.number, TRIAL_ATTEMPT: trial.user_attrs.get(TRIAL_ATTEMPT, 1) + 1}
+        # Only what went wrong by itself counts as an attempt.
+        attempt = trial.user_attrs.get(TRIAL_ATTEMPT, 1) + (1 if reason == "error" else 0)
+        attributes = {TRIAL_RETRY_OF: trial.number, TRIAL_ATTEMPT: attempt}
         if TRIAL_KEY in trial.user_attrs:
             attributes[TRIAL_KEY] = trial.user_attrs[TRIAL_KEY]
         study.enqueue_trial(trial.params, user_attrs=attributes)

@@ -152,8 +152,16 @@ def _check_sqlite_file(url: URL, create: bool) -> None:
             raise StorageError(f"no study database '{path}'; run 'hnas search' first, or name one with --storage")
         if not path.parent.is_dir():
             raise StorageError(f"cannot make the database '{path}': the folder '{path.parent}' does not exist")
-    elif path.is_dir() or (path.stat().st_size and not path.read_bytes()[:15].startswith(b"SQLite format 3")):
+    elif path.is_dir() or _head(path) not in (b"", b"SQLite format 3"):
         raise StorageError(f"'{path}' is not a SQLite database; name another file with --storage")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(15)
+    except OSError as error:
+        raise StorageError(f"cannot read the database '{path}': {error.strerror}") from error
 
 
 def _use_wal(storage: RDBStorage) -> None:

@@ -20,12 +20,16 @@ from optuna.study import StudyDirection
 
 import hnas
 from hnas.base import cache_folder
+from hnas.base import CostError
 from hnas.base import DataError
+from hnas.base import file_sha256
 from hnas.base import StudyError
 from hnas.base import text_sha256
 from hnas.costs import CostTable
+from hnas.costs import HOST
 from hnas.datasets import locate_dataset
 from hnas.datasets import open_dataset
+from hnas.datasets import verify_dataset
 from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.artifacts import SUPERNET_PREFIX
@@ -67,8 +71,24 @@ class StoredStudy:
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """The cost table and the supernets, by artifact name."""
-        return self.artifacts.fetch(self.study)
+        """The cost table and the supernets, by artifact name, checked against the hashes in the settings.
+
+        Raises:
+            StudyError: A file is missing or broken in the artifact folder.
+        """
+        return self.artifacts.fetch(self.study, self._is_intact)
+
+    def _is_intact(self, name: str, path: Path) -> bool:
+        if name == TABLE:
+            try:
+                return CostTable.load(path).sha256 == self.settings.table_sha256
+            except CostError:
+                return False
+        return file_sha256(path) == self.settings.supernet_sha256[name.removeprefix(SUPERNET_PREFIX)]
+
+    def table(self) -> CostTable:
+        """Returns the study's cost table."""
+        return CostTable.load(self.files[TABLE])
 
     @property
     def supernet_paths(self) -> dict[str, Path]:
@@ -110,8 +130,8 @@ class StoredStudy:
                 f"study '{self.name}' was made on a '{self.settings.dataset}' with other content than '{opened.path}'; "
                 "say with --dataset where the original is"
             )
-        table = CostTable.load(self.files[TABLE])
-        return Problem(self.settings, opened, table, spaces_for(opened.task, self.settings.backbones))
+        verify_dataset(opened)
+        return Problem(self.settings, opened, self.table(), spaces_for(opened.task, self.settings.backbones))
 
 
 def make_sampler(problem: Problem) -> CandidateSampler:
@@ -176,7 +196,8 @@ def create_study(
             study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
         )
     except DuplicatedStudyError:
-        return join_study(open_study(name, storage, artifacts, CREATION_SECONDS), problem.settings)
+        return join_study(open_study(name, storage, artifacts, CREATION_SECONDS), problem)
+    study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names(objective_names(problem))
@@ -184,7 +205,6 @@ def create_study(
     problem.table.save(table_path)
     artifacts.upload(study, {TABLE: table_path, **{SUPERNET_PREFIX + key: path for key, path in supernets.items()}})
     table_path.unlink()
-    study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
     study.set_user_attr(names.STUDY_DATASET_PATH, place)
     study.set_user_attr(names.STUDY_TRIALS, trials)
     study.set_user_attr(names.STUDY_REFERENCE_POINT, Pricer(problem).reference_point())
@@ -227,7 +247,11 @@ def read_settings(name: str, attributes: dict[str, Any]) -> Settings:
     found = attributes.get(names.STUDY_FORMAT)
     if found is None:
         unfinished = any(key.startswith("hnas:") for key in attributes)
-        why = "was cut off while it was being created; choose another name" if unfinished else "was not made by hnas"
+        why = (
+            "was cut off while it was being created; choose another name, or remove it with: optuna delete-study"
+            if unfinished
+            else "was not made by hnas"
+        )
         raise StudyError(f"study '{name}' {why}")
     if found != names.FORMAT:
         raise StudyError(
@@ -237,16 +261,17 @@ def read_settings(name: str, attributes: dict[str, Any]) -> Settings:
     return checked(Settings, json.loads(attributes[names.STUDY_SETTINGS]), f"stored with study '{name}'")
 
 
-def join_study(stored: StoredStudy, asked: Settings) -> StoredStudy:
+def join_study(stored: StoredStudy, asked: Problem) -> StoredStudy:
     """Returns ``stored`` if what is asked for is the same study.
 
-    Supernets and the measurements of a device travel with the study, so that only names are compared for them.
+    Supernets travel with the study, and so does a profile of the host: where machine and runtime are the same, a later
+    profile of it gives way to the study's own.
 
     Raises:
         StudyError: Settings differ; lists the differences.
     """
-    same = asked.model_copy(update={"supernet_sha256": stored.settings.supernet_sha256})
-    if asked.device == stored.settings.device:
+    same = asked.settings.model_copy(update={"supernet_sha256": stored.settings.supernet_sha256})
+    if stored.settings.device == asked.settings.device == HOST and _same_machine(stored.table(), asked.table):
         same = same.model_copy(update={"table_sha256": stored.settings.table_sha256})
     found = differences(stored.settings, same)
     if found:
@@ -256,6 +281,10 @@ def join_study(stored: StoredStudy, asked: Settings) -> StoredStudy:
             f"choose another name, or go on with it as it is: hnas resume {stored.name}"
         )
     return stored
+
+
+def _same_machine(first: CostTable, second: CostTable) -> bool:
+    return (first.runtime, first.threads) == (second.runtime, second.threads)
 
 
 def exists(name: str, storage: RDBStorage) -> bool:

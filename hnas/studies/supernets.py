@@ -28,9 +28,9 @@ from hnas.spaces import train_supernet
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
 from hnas.studies.plan import Branch
-from hnas.studies.presets import backbones_for
-from hnas.studies.presets import preset_for
 from hnas.studies.problem import spaces_for
+from hnas.studies.resolution import resolved_spaces
+from hnas.studies.settings import SearchConfig
 from hnas.training import accelerator
 from hnas.training import log_loss
 from hnas.training import metrics
@@ -108,39 +108,35 @@ def supernet_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
     return {name: file_sha256(path) for name, path in paths.items()}
 
 
-def train_supernets(dataset: str, modality: str | None, accelerator_name: str, progress: Progress) -> dict[str, Path]:
-    """Trains those supernets of a dataset's preset that are not there yet, and returns their files by modality.
+def train_supernets(config: SearchConfig, modality: str | None, progress: Progress) -> dict[str, Path]:
+    """Trains those supernets of a configuration that are not there yet, and returns their files by modality.
 
     Args:
-        dataset: An embedded dataset's name, or a dataset file.
+        config: Names the dataset; spaces and recipes where they differ from its preset.
         modality: Only this one, or None for all.
-        accelerator_name: Where PyTorch trains.
         progress: Hears of the training.
     """
-    tensors, spaces = _tensors_and_spaces(dataset, modality, accelerator_name)
-    recipe = preset_for(tensors.dataset.task).recipes.supernet
+    tensors, spaces, recipe = _parts(config, modality)
     return {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
 
 
 def evaluate_supernets(
-    dataset: str, modality: str | None, random: int, accelerator_name: str, progress: Progress
+    config: SearchConfig, modality: str | None, random: int, progress: Progress
 ) -> list[dict[str, Any]]:
-    """Scores the largest, the smallest and some random subnets of a dataset's supernets on val.
+    """Scores the largest, the smallest and some random subnets of supernets on val.
 
     Args:
-        dataset: An embedded dataset's name, or a dataset file.
+        config: Names the dataset; spaces and recipes where they differ from its preset.
         modality: Only this one, or None for all.
         random: How many random ones.
-        accelerator_name: Where PyTorch computes.
         progress: Hears of the training of supernets that are not there yet.
 
     Returns:
         One row a subnet: ``modality``, ``which``, ``architecture`` (key), ``score``, ``log_loss``.
     """
-    tensors, spaces = _tensors_and_spaces(dataset, modality, accelerator_name)
-    paths = train_supernets(dataset, modality, accelerator_name, progress)
-    supernets = load_supernets(paths, spaces, tensors.accelerator)
-    store = FeatureStore(tensors, supernets, length=1)
+    tensors, spaces, recipe = _parts(config, modality)
+    paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
+    store = FeatureStore(tensors, load_supernets(paths, spaces, tensors.accelerator), length=1)
     labels = tensors.labels("val")
     metric = metrics.get(tensors.dataset.task.metric)
     rows = []
@@ -154,9 +150,10 @@ def evaluate_supernets(
     return rows
 
 
-def _tensors_and_spaces(dataset: str, modality: str | None, accelerator_name: str) -> tuple[Tensors, dict[str, Space]]:
-    opened = open_dataset(locate_dataset(dataset))
-    spaces = spaces_for(opened.task, backbones_for(opened.task))
+def _parts(config: SearchConfig, modality: str | None) -> tuple[Tensors, dict[str, Space], Recipe]:
+    opened = open_dataset(locate_dataset(config.dataset))
+    backbones, _, recipes = resolved_spaces(config, opened.task)
+    spaces = spaces_for(opened.task, backbones)
     if modality is not None:
         spaces = {opened.task.modality(modality).name: spaces[modality]}
-    return Tensors(opened, accelerator(accelerator_name)), spaces
+    return Tensors(opened, accelerator(config.accelerator)), spaces, recipes.supernet

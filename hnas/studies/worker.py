@@ -21,6 +21,7 @@ from hnas.base import StudyError
 from hnas.studies.attributes import TRIAL_ATTEMPT
 from hnas.studies.attributes import TRIAL_ENDED
 from hnas.studies.attributes import TRIAL_ERROR
+from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_REUSED_FROM
 from hnas.studies.attributes import TRIAL_WORKER
 from hnas.studies.heartbeat import Heartbeat
@@ -35,6 +36,9 @@ MAX_ATTEMPTS = 2
 MAX_FAILURES_IN_A_ROW = 3
 MAX_REUSED_IN_A_ROW = 20
 """So many known candidates in a row say that the space is exhausted."""
+
+POLL_SECONDS = 1.0
+"""How often a worker that waits for others looks again."""
 
 Evaluate = Callable[[optuna.Trial], tuple[float, ...]]
 
@@ -84,22 +88,27 @@ class Worker:
             StudyError: Several trials in a row failed.
         """
         end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        for number in rerun_dead_trials(self._study):
-            self._progress.say(f"trial {number} was left by a worker that is gone; it runs again")
-        with terminate_as_interrupt(), self._progress.stage("trials", total) as stage:
-            shown = len(finished_trials(self._study))
-            stage.advance(shown, self._describe())
-            while self._wanted(total) and (end is None or time.monotonic() < end):
-                self._one_trial()
+        shown = len(finished_trials(self._study))
+        with terminate_as_interrupt(), self._progress.stage("trials", total, shown) as stage:
+            while self._reused < MAX_REUSED_IN_A_ROW and (end is None or time.monotonic() < end):
+                self._rerun_dead()
                 done = len(finished_trials(self._study))
                 stage.advance(done - shown, self._describe())
                 shown = done
+                if done >= total:
+                    return
+                if done + self._running() < total:
+                    self._one_trial()
+                else:
+                    # Only trials of other workers are left; should one of those die, its trial is taken over.
+                    time.sleep(POLL_SECONDS)
 
-    def _wanted(self, total: int) -> bool:
-        if self._reused >= MAX_REUSED_IN_A_ROW:
-            return False
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return len(finished_trials(self._study)) + len(running) < total
+    def _running(self) -> int:
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+    def _rerun_dead(self) -> None:
+        for number in rerun_dead_trials(self._study):
+            self._progress.say(f"trial {number} was left by a worker that is gone; it runs again")
 
     def _one_trial(self) -> None:
         trial = None
@@ -119,6 +128,7 @@ class Worker:
             if trial is not None:
                 with interrupts_ignored():
                     requeue(self._study, self._frozen(trial), "interrupted")
+                    self._progress.say(f"trial {trial.number} was handed back: hnas resume {self._study.study_name}")
             raise
         except DuplicateTrial:
             assert trial is not None
@@ -137,6 +147,7 @@ class Worker:
         if frozen.user_attrs.get(TRIAL_ATTEMPT, 1) < MAX_ATTEMPTS:
             requeue(self._study, frozen, "error")
         else:
+            trial.set_user_attr(TRIAL_GIVEN_UP, True)
             self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
         self._failures += 1
         if self._failures >= MAX_FAILURES_IN_A_ROW:

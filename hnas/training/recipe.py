@@ -29,7 +29,7 @@ class Recipe(BaseModel):
         shift: Largest shift of images while training, in pixels, both ways along both axes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(20, ge=1)
     batch: int = Field(128, ge=2)

@@ -23,6 +23,7 @@ from hnas.studies import build_network
 from hnas.studies import parse_plan
 from hnas.studies import Plan
 from hnas.studies import read_plan
+from hnas.studies.network import slot
 from hnas.studies.plan import Branch
 from hnas.studies.plan import fusion_inputs
 from tests.conftest import make_task
@@ -70,7 +71,7 @@ def test_the_deployed_network_computes_the_same_and_holds_no_more(seed: int, kin
     raw = [torch.randn(3, *modality.shape) for modality in TASK.modalities]
     with torch.no_grad():
         expected, _ = network.everything(
-            *(network.normalise[m.name](x) for m, x in zip(TASK.modalities, raw, strict=True))
+            *(network.normalise[slot(m.name)](x) for m, x in zip(TASK.modalities, raw, strict=True))
         )
         deployed = network.deployed()
         found = deployed(*raw)

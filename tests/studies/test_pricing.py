@@ -60,6 +60,20 @@ def test_no_candidate_is_cheaper_than_the_cheapest_of_all(problem: Problem) -> N
     assert all(pricer.cheapest(other).latency_ms >= smallest - 1e-9 for other in random_candidates(problem, 60))
 
 
+def test_the_cheapest_of_all_is_that_of_trying_everything(quick: dict[str, Any]) -> None:
+    """Costs of a block hang on kernel and expansion together: no single gene leads to the cheapest."""
+    problem = resolve(SearchConfig(**{**quick, "fusion": {**quick["fusion"], "kinds": ["late"]}}), hnas.Progress())
+    smallest, candidate = Pricer(problem).cheapest_of_all("latency")
+    table = problem.table.layers
+    parts = [
+        min(sum(table[layer.key].latency_ms for layer in space.layers(a).all()) for a in space.architectures())
+        for space in problem.spaces.values()
+    ]
+    (late,) = [cost.latency_ms for key, cost in table.items() if key.startswith("LateFusion")]
+    assert smallest == pytest.approx(sum(parts) + late)
+    assert candidate.macro.kind == "late"
+
+
 def test_every_network_lies_within_the_reference_point(problem: Problem) -> None:
     pricer = Pricer(problem)
     reference = pricer.reference_point()

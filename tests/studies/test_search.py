@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ def test_other_settings_under_the_same_name_are_refused(quick: dict[str, Any]) -
 
 def test_the_same_settings_join_and_resume_raises_the_total(quick: dict[str, Any]) -> None:
     hnas.search(SearchConfig(name="s", **quick))
-    joined = hnas.search(SearchConfig(name="s", **{**quick, "trials": 6, "population": 8}))
+    joined = hnas.search(SearchConfig(name="s", **{**quick, "trials": 60, "timeout": 0.001}))
+    assert joined.settings.population == 8  # that of the first number of trials, not of sixty
+    joined = hnas.search(SearchConfig(name="s", **{**quick, "trials": 6}))
     assert hnas.show(joined)["trials"]["with_values"] == 6
     resumed = hnas.resume("s", storage=quick["storage"], trials=8)
     assert hnas.show(resumed)["trials"]["with_values"] == 8
@@ -239,3 +242,54 @@ def test_every_trial_failing_ends_the_search(quick: dict[str, Any], monkeypatch:
     with pytest.raises(StudyError, match="3 trials in a row failed, the last with: nothing works"):
         hnas.search(SearchConfig(name="s", **quick))
     assert open_stored("s", quick["storage"]).study.get_trials()[0].state == TrialState.FAIL
+
+
+def test_another_table_of_the_same_device_is_refused(quick: dict[str, Any], tiny_table: Path, tmp_path: Path) -> None:
+    hnas.search(SearchConfig(name="s", **quick))
+    document = json.loads(tiny_table.read_text())
+    for entry in document["layers"].values():
+        entry["latency_ms"] *= 10
+    other = tmp_path / "bench.json"
+    other.write_text(json.dumps(document))
+    with pytest.raises(StudyError, match="table_sha256"):
+        hnas.search(SearchConfig(name="s", **{**quick, "device": str(other)}))
+
+
+def test_a_broken_artifact_is_noticed_and_a_mended_one_is_used(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = hnas.search(SearchConfig(name="s", **quick))
+    monkeypatch.setenv("HNAS_CACHE", str(tmp_path / "elsewhere"))
+    whole = {path: path.read_bytes() for path in stored.artifacts.folder.iterdir()}
+    for path, content in whole.items():
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(StudyError, match="changed or cut off"):
+        hnas.resume("s", storage=quick["storage"], trials=5)
+    for path, content in whole.items():
+        path.write_bytes(content)
+    assert hnas.show(hnas.resume("s", storage=quick["storage"], trials=5))["trials"]["with_values"] == 5
+    for path in whole:
+        path.unlink()
+    monkeypatch.setenv("HNAS_CACHE", str(tmp_path / "nowhere"))
+    with pytest.raises(StudyError, match="--artifacts"):
+        hnas.resume("s", storage=quick["storage"], trials=6)
+
+
+def test_the_front_holds_nothing_that_its_own_scores_dominate(quick: dict[str, Any]) -> None:
+    shown = hnas.show(hnas.search(SearchConfig(name="s", **{**quick, "trials": 12})))
+    for one in shown["front"]:
+        for other in shown["front"]:
+            better = other["score"] >= one["score"] and other["latency_ms"] <= one["latency_ms"]
+            assert other is one or not better
+
+
+def test_a_modality_may_have_the_name_of_a_method(tmp_path: Path) -> None:
+    path = tmp_path / "odd.h5"
+    task = make_task(("keys", "type"), name="odd")
+    write_dataset(path, task, make_arrays(task))
+    table = write_table(tmp_path / "t.json", path, SearchConfig(dataset=str(path), fusion=QUICK["fusion"]))
+    stored = hnas.search(
+        SearchConfig(name="s", dataset=str(path), device=str(table), storage=str(tmp_path / "h.db"), trials=2, **QUICK)
+    )
+    folder = hnas.export(stored, str(tmp_path / "model"), formats=("torch",)).folder
+    assert hnas.load_model(folder) is not None

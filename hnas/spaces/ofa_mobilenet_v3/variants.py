@@ -79,7 +79,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             last_channel=64,
             width_multiplier=1.0,
             taps=4,
-            recipe=Recipe(epochs=30, batch=64, learning_rate=5e-3, schedule="one_cycle", noise=0.5),
+            recipe=Recipe(epochs=25, batch=64, learning_rate=5e-3, schedule="one_cycle", noise=0.8),
         ),
         "avmnist": Variant(
             stem_width=16,
