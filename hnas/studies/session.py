@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from hnas.base import HnasError
 from hnas.base import Progress
 from hnas.base import StudyError
+from hnas.datasets import sources
 from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.evaluation import Evaluator
@@ -81,10 +84,24 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in problem.spaces.items()}
     settings = problem.settings.model_copy(update={"supernet_sha256": supernet_hashes(paths)})
     problem = Problem(settings, problem.dataset, problem.table, problem.spaces)
-    place = config.dataset if not Path(config.dataset).exists() else str(Path(config.dataset).resolve())
-    name = config.name or free_name(storage, problem.task.name)
-    stored = create_study(name, problem, storage, artifacts, place=place, trials=config.trials, supernets=paths)
+    stored = _create_or_join(config, problem, storage, artifacts, paths)
     return _run(stored, problem, device, config.trials, config.timeout, progress)
+
+
+def _create_or_join(
+    config: SearchConfig, problem: Problem, storage: RDBStorage, artifacts: StudyArtifacts, supernets: dict[str, Path]
+) -> StoredStudy:
+    place = config.dataset if config.dataset in sources else str(problem.dataset.path.resolve())
+    while True:
+        name = config.name or free_name(storage, problem.task.name)
+        try:
+            return create_study(
+                name, problem, storage, artifacts, place=place, trials=config.trials, supernets=supernets
+            )
+        except DuplicatedStudyError:
+            # Another worker was faster: a study that was named is joined, an unnamed one gets the next name.
+            if config.name:
+                return join_study(open_study(name, storage, artifacts, CREATION_SECONDS), problem)
 
 
 def _with_population(problem: Problem, config: SearchConfig, stored: StoredStudy) -> Problem:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
@@ -177,7 +176,7 @@ def create_study(
     trials: int,
     supernets: dict[str, Path],
 ) -> StoredStudy:
-    """Creates a study with everything that it needs to be run elsewhere; joins it if another did so just now.
+    """Creates a study with everything that it needs to be run elsewhere.
 
     Args:
         name: Its name.
@@ -189,14 +188,11 @@ def create_study(
         supernets: The supernet file of each modality.
 
     Raises:
-        StudyError: A study of that name has other settings.
+        optuna.exceptions.DuplicatedStudyError: There is a study of that name.
     """
-    try:
-        study = optuna.create_study(
-            study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
-        )
-    except DuplicatedStudyError:
-        return join_study(open_study(name, storage, artifacts, CREATION_SECONDS), problem)
+    study = optuna.create_study(
+        study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
+    )
     study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
