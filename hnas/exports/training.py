@@ -19,7 +19,9 @@ from hnas.studies import FinalRecipe
 from hnas.studies import MultimodalNetwork
 from hnas.studies import Plan
 from hnas.studies import Tensors
+from hnas.studies import threads_for
 from hnas.training import Augmentation
+from hnas.training import cpu_threads
 from hnas.training import task_loss
 from hnas.training import Trainer
 
@@ -56,7 +58,7 @@ def train_final(
     labels = torch.cat([tensors.labels(split) for split in TRAINED_ON])
     kinds = [tensors.dataset.task.modality(name).kind for name in names]
     augmentations = [Augmentation(values, recipe, kind) for values, kind in zip(inputs, kinds, strict=True)]
-    with seeded(seed):
+    with cpu_threads(threads_for(tensors.dataset.task)), seeded(seed):
         network = build_network(plan, tensors.dataset.task.modalities, copy.deepcopy(dict(backbones)), recipe.dropout)
         network.to(tensors.accelerator).train()
         trainer = Trainer(network.parameters(), len(labels), recipe, seed)

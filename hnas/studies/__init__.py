@@ -21,6 +21,7 @@ from hnas.studies.network import MultimodalNetwork
 from hnas.studies.plan import parse_plan
 from hnas.studies.plan import Plan
 from hnas.studies.plan import read_plan
+from hnas.studies.presets import threads_for
 from hnas.studies.problem import Problem
 from hnas.studies.problem import require_same_task
 from hnas.studies.readings import record_test_reading
@@ -85,6 +86,7 @@ __all__ = [
     "show",
     "strategies",
     "test_readings",
+    "threads_for",
     "train_supernets",
     "trial_plan",
     "trial_points",

@@ -7,8 +7,10 @@ from hnas.spaces import Backbone
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
 from hnas.studies.plan import Plan
+from hnas.studies.presets import threads_for
 from hnas.studies.supernets import load_supernets
 from hnas.studies.supernets import trained_supernet
+from hnas.training import cpu_threads
 from hnas.training import Recipe
 
 
@@ -22,6 +24,7 @@ def extracted_backbones(plan: Plan, tensors: Tensors, recipe: Recipe, progress: 
         progress: Hears of that training.
     """
     spaces = {branch.modality: branch.space for branch in plan.branches}
-    paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
+    with cpu_threads(threads_for(tensors.dataset.task)):
+        paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
     store = FeatureStore(tensors, load_supernets(paths, spaces, tensors.accelerator), plan.genotype.length)
     return {branch.modality: store.backbone(branch) for branch in plan.branches}

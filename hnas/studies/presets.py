@@ -17,10 +17,19 @@ from hnas.training import Recipe
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings for tasks whose feature maps are at most ``largest_side`` pixels a side."""
+    """Settings for tasks whose feature maps are at most ``largest_side`` pixels a side.
+
+    Attributes:
+        largest_side: In pixels.
+        variant: Of the space ``ofa_mobilenet_v3``.
+        threads: PyTorch threads on the CPU; more are slower where feature maps are this small.
+        fusion: Fusion spaces and sizes.
+        recipes: How everything is trained.
+    """
 
     largest_side: int
     variant: str
+    threads: int
     fusion: FusionSettings
     recipes: Recipes
 
@@ -28,6 +37,7 @@ class Preset:
 SMALL = Preset(
     largest_side=20,
     variant="digits",
+    threads=1,
     fusion=FusionSettings(channels=32, length=4),
     recipes=Recipes(
         supernet=default_supernet_recipe("digits"),
@@ -40,6 +50,7 @@ SMALL = Preset(
 MEDIUM = Preset(
     largest_side=64,
     variant="avmnist",
+    threads=1,
     fusion=FusionSettings(channels=192, length=16),
     recipes=Recipes(
         supernet=default_supernet_recipe("avmnist"),
@@ -54,9 +65,18 @@ MEDIUM = Preset(
 PRESETS = (SMALL, MEDIUM)
 
 
+def threads_for(task: Task) -> int | None:
+    """Returns how many CPU threads serve a task best; None leaves it to PyTorch."""
+    return preset_for(task).threads if _largest_side(task) <= PRESETS[-1].largest_side else None
+
+
+def _largest_side(task: Task) -> int:
+    return max((max(modality.shape[1:]) for modality in task.modalities if len(modality.shape) == 3), default=0)
+
+
 def preset_for(task: Task) -> Preset:
     """Returns the preset for the largest feature map among a task's inputs; the largest preset for larger ones."""
-    side = max((max(modality.shape[1:]) for modality in task.modalities if len(modality.shape) == 3), default=0)
+    side = _largest_side(task)
     return next((preset for preset in PRESETS if side <= preset.largest_side), PRESETS[-1])
 
 

@@ -25,6 +25,7 @@ from hnas.studies.front import front
 from hnas.studies.front import pick
 from hnas.studies.front import rescore_front
 from hnas.studies.front import study_hypervolume
+from hnas.studies.presets import threads_for
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
 from hnas.studies.resolution import resolve
@@ -48,6 +49,7 @@ from hnas.studies.supernets import trained_supernet
 from hnas.studies.worker import finished_trials
 from hnas.studies.worker import Worker
 from hnas.training import accelerator
+from hnas.training import cpu_threads
 
 FEW_ERRORS = 10
 """With fewer errors on val than this, the metric cannot rank."""
@@ -81,7 +83,10 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     Pricer(problem).check_budgets()
     tensors = Tensors(problem.dataset, device)
     recipe = problem.settings.recipes.supernet
-    paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in problem.spaces.items()}
+    with cpu_threads(threads_for(problem.task)):
+        paths = {
+            name: trained_supernet(tensors, name, space, recipe, progress) for name, space in problem.spaces.items()
+        }
     settings = problem.settings.model_copy(update={"supernet_sha256": supernet_hashes(paths)})
     problem = Problem(settings, problem.dataset, problem.table, problem.spaces)
     stored = _create_or_join(config, problem, storage, artifacts, paths)
@@ -173,8 +178,9 @@ def _run(
     store = make_store(stored, problem, Tensors(problem.dataset, device))
     evaluator = Evaluator(problem, store)
     runner = TrialRunner(problem, evaluator, Pricer(problem), progress)
-    Worker(stored.study, sampler, runner, progress, lambda: describe(stored)).run(total, timeout)
-    rescore_front(stored, problem, evaluator, progress)
+    with cpu_threads(threads_for(problem.task)):
+        Worker(stored.study, sampler, runner, progress, lambda: describe(stored)).run(total, timeout)
+        rescore_front(stored, problem, evaluator, progress)
     _warn_if_nearly_solved(stored, evaluator, progress)
     return stored
 

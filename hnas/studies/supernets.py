@@ -28,10 +28,12 @@ from hnas.spaces import train_supernet
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
 from hnas.studies.plan import Branch
+from hnas.studies.presets import threads_for
 from hnas.studies.problem import spaces_for
 from hnas.studies.resolution import resolved_spaces
 from hnas.studies.settings import SearchConfig
 from hnas.training import accelerator
+from hnas.training import cpu_threads
 from hnas.training import log_loss
 from hnas.training import metrics
 from hnas.training import Recipe
@@ -117,7 +119,8 @@ def train_supernets(config: SearchConfig, modality: str | None, progress: Progre
         progress: Hears of the training.
     """
     tensors, spaces, recipe = _parts(config, modality)
-    return {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
+    with cpu_threads(threads_for(tensors.dataset.task)):
+        return {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
 
 
 def evaluate_supernets(
@@ -134,8 +137,8 @@ def evaluate_supernets(
     Returns:
         One row a subnet: ``modality``, ``which``, ``architecture`` (key), ``score``, ``log_loss``.
     """
-    tensors, spaces, recipe = _parts(config, modality)
-    paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
+    paths = train_supernets(config, modality, progress)
+    tensors, spaces, _ = _parts(config, modality)
     store = FeatureStore(tensors, load_supernets(paths, spaces, tensors.accelerator), length=1)
     labels = tensors.labels("val")
     metric = metrics.get(tensors.dataset.task.metric)

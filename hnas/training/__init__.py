@@ -1,6 +1,7 @@
 """How networks learn: recipes, metrics, the loop, the cache of frozen features."""
 
 from hnas.training.accelerator import accelerator
+from hnas.training.accelerator import cpu_threads
 from hnas.training.augmentation import Augmentation
 from hnas.training.cache import BoundedCache
 from hnas.training.loop import Accumulate
@@ -22,6 +23,7 @@ __all__ = [
     "Trainer",
     "accelerator",
     "correct",
+    "cpu_threads",
     "log_loss",
     "log_probabilities",
     "metrics",

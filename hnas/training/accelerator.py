@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from hnas.base import SettingsError
@@ -24,3 +27,18 @@ def accelerator(name: str = "auto") -> torch.device:
     if not here[name]:
         raise SettingsError(f"this PyTorch finds no '{name}' accelerator here; use --accelerator cpu")
     return torch.device(name)
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Computes the block with ``count`` PyTorch threads on the CPU (None: as many as there are), then as before.
+
+    Small operators spend longer on waking and joining threads than on their work.
+    """
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

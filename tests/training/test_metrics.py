@@ -10,6 +10,7 @@ from hnas.base import SettingsError
 from hnas.training import accelerator
 from hnas.training import BoundedCache
 from hnas.training import correct
+from hnas.training import cpu_threads
 from hnas.training import log_loss
 from hnas.training import metrics
 
@@ -65,3 +66,12 @@ def test_the_cache_keeps_to_its_bytes_and_drops_the_least_recently_used() -> Non
     get("a")
     get("b")
     assert made == ["a", "b", "c", "b"]
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with cpu_threads(2):
+        assert torch.get_num_threads() == 2
+        with cpu_threads(None):
+            assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == before
