@@ -7,6 +7,7 @@ and some drawn ones by what their discrete networks, in eval mode, do on ``searc
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass
 
@@ -204,15 +205,19 @@ class Search:
             self.optimizer.step()
 
     def _choose(self) -> tuple[Runner, int]:
-        """A race: all runners learn for one epoch more, the better half stays, until one is left."""
+        """A race: all runners learn on, the better half stays and learns twice as long, until one is left.
+
+        Successive halving (Jamieson and Talwalkar, 2016): quick learners must not win against better ones for good.
+        """
         runners = [self._runner(genotype) for genotype in self._candidates()]
         field = len(runners)
-        while True:
+        for round_ in itertools.count():
             for runner in runners:
-                self._tune(runner)
+                self._tune(runner, epochs=2**round_)
             runners = sorted(runners, key=lambda runner: runner.value)[: max(1, len(runners) // 2)]
             if len(runners) == 1:
-                return runners[0], field
+                break
+        return runners[0], field
 
     def _candidates(self) -> list[Genotype]:
         """The likeliest genotype and drawn ones; half of them with primitives drawn uniformly.
@@ -232,8 +237,8 @@ class Search:
         cost = self.costs.normalised(genotype)
         return Runner(network, cost, self._loss(network), self.recipe.cost_weight)
 
-    def _tune(self, runner: Runner) -> None:
-        recipe = self.recipe.weights().model_copy(update={"epochs": 1, "schedule": "constant"})
+    def _tune(self, runner: Runner, epochs: int) -> None:
+        recipe = self.recipe.weights().model_copy(update={"epochs": epochs, "schedule": "constant"})
         fit_network(runner.network, self.fit, recipe, derive_seed(self.seed, "race"), Progress())
         runner.loss = self._loss(runner.network)
 

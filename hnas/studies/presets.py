@@ -41,7 +41,7 @@ SMALL = Preset(
     fusion=FusionSettings(channels=32, length=4),
     recipes=Recipes(
         supernet=default_supernet_recipe("digits"),
-        search=SearchRecipe(),
+        search=SearchRecipe(candidates=12),
         derived=Recipe(epochs=15, batch=64, learning_rate=3e-3, dropout=0.2),
         final=FinalRecipe(epochs=25, batch=64, learning_rate=3e-3, schedule="one_cycle", dropout=0.2, noise=0.5),
     ),
