@@ -11,13 +11,13 @@ from hnas.studies.front import entry
 from hnas.studies.front import find_trial
 from hnas.studies.front import front
 from hnas.studies.front import FrontEntry
-from hnas.studies.front import Pick
-from hnas.studies.front import pick
 from hnas.studies.front import trial_plan
 from hnas.studies.front import trial_points
 from hnas.studies.front import TrialPoint
 from hnas.studies.network import build_network
 from hnas.studies.network import MultimodalNetwork
+from hnas.studies.picking import Pick
+from hnas.studies.picking import pick
 from hnas.studies.plan import parse_plan
 from hnas.studies.plan import Plan
 from hnas.studies.plan import read_plan

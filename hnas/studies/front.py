@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from typing import Literal
 
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
@@ -29,8 +26,6 @@ from hnas.studies.worker import finished_trials
 
 RESCORE_SEEDS = 3
 """Fresh seeds with which every trial of the front is trained and scored again."""
-
-Pick = Literal["knee", "score", "latency", "energy"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +102,19 @@ def find_trial(stored: StoredStudy, number: int) -> FrozenTrial:
     if not 0 <= number < len(trials):
         raise StudyError(f"study '{stored.name}' has no trial {number}; its trials are 0 to {len(trials) - 1}")
     return trials[number]
+
+
+def first_generation(stored: StoredStudy) -> list[FrozenTrial]:
+    """Returns the finished trials of the first, random, generation."""
+    trials = finished_trials(stored.study)
+    return [trial for trial in trials if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
+
+
+def best_random(stored: StoredStudy) -> FrozenTrial | None:
+    """Returns the best feasible trial of the first, random, generation by the study's own score; None if none is."""
+    sign = -1.0 if stored.settings.score == "log_loss" else 1.0
+    feasible = [trial for trial in first_generation(stored) if trial.user_attrs[names.TRIAL_FEASIBLE]]
+    return max(feasible, key=lambda trial: sign * trial.values[0], default=None)
 
 
 def rescore_front(stored: StoredStudy, problem: Problem, evaluator: Evaluator, progress: Progress) -> None:
@@ -189,49 +197,6 @@ def _dominates(first: FrontEntry, second: FrontEntry, by_loss: bool) -> bool:
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
-def pick(entries: Sequence[FrontEntry], by: Pick, rank_by_log_loss: bool) -> FrontEntry:
-    """Picks one entry of a front.
-
-    Args:
-        entries: The front.
-        by: ``score``: within one standard error (over the fresh seeds) of the best, the cheapest wins and log-loss
-            breaks ties. ``latency`` or ``energy``: the cheapest. ``knee``: farthest from the line between the ends of
-            the front of score and latency, both scaled to [0, 1].
-        rank_by_log_loss: Whether log-loss takes the score's place.
-
-    Raises:
-        StudyError: The front is empty, or has no energies and ``energy`` is asked for.
-    """
-    if not entries:
-        raise StudyError("the front is empty: no trial meets the budgets yet; run more trials or raise them")
-    if by == "latency":
-        return min(entries, key=lambda item: (item.latency_ms, item.log_loss))
-    if by == "energy":
-        if entries[0].energy_mj is None:
-            raise StudyError("the study has no energies to pick by: its cost table has none")
-        return min(entries, key=lambda item: (item.energy_mj or math.inf, item.log_loss))
-    goodness = [-item.log_loss if rank_by_log_loss else item.score for item in entries]
-    if by == "knee":
-        return _knee(entries, goodness)
-    best = max(range(len(entries)), key=lambda i: (goodness[i], -entries[i].latency_ms))
-    spread = (entries[best].log_loss_std if rank_by_log_loss else entries[best].score_std) or 0.0
-    floor = goodness[best] - spread / math.sqrt(RESCORE_SEEDS)
-    near = [item for item, good in zip(entries, goodness, strict=True) if good >= floor]
-    return min(near, key=lambda item: (item.latency_ms, item.log_loss))
-
-
-def _knee(entries: Sequence[FrontEntry], goodness: Sequence[float]) -> FrontEntry:
-    low, high = min(goodness), max(goodness)
-    fast, slow = entries[0].latency_ms, entries[-1].latency_ms
-    if high == low or slow == fast:
-        return max(zip(entries, goodness, strict=True), key=lambda pair: (pair[1], -pair[0].latency_ms))[0]
-
-    def height(index: int) -> float:
-        return (goodness[index] - low) / (high - low) - (entries[index].latency_ms - fast) / (slow - fast)
-
-    return entries[max(range(len(entries)), key=height)]
-
-
 @dataclass(frozen=True)
 class TrialPoint:
     """Where a finished trial lies: the metric on val (mean over fresh seeds where there is one), costs, standing."""
@@ -265,37 +230,3 @@ def study_hypervolume(stored: StoredStudy) -> float:
     reference = [stored.reference_point[name] for name in stored.settings.objectives]
     points = [trial.values for trial in stored.study.best_trials]
     return hypervolume(points, reference, stored.study.directions)
-
-
-def _first_generation(stored: StoredStudy) -> list[FrozenTrial]:
-    trials = finished_trials(stored.study)
-    return [trial for trial in trials if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
-
-
-def best_random(stored: StoredStudy) -> FrozenTrial | None:
-    """Returns the best feasible trial of the first, random, generation by the study's own score; None if none is."""
-    sign = -1.0 if stored.settings.score == "log_loss" else 1.0
-    feasible = [trial for trial in _first_generation(stored) if trial.user_attrs[names.TRIAL_FEASIBLE]]
-    return max(feasible, key=lambda trial: sign * trial.values[0], default=None)
-
-
-def baselines(stored: StoredStudy, picked: FrontEntry | None) -> dict[str, Any]:
-    """Returns what the picked trial is to be compared with, as fractions (the metric on val).
-
-    Returns:
-        ``unimodal`` (by modality), ``late_fusion`` and ``learned`` of the picked trial, and ``random``: the best of the
-        first, random, generation, with its number of trials. Values are None while there is nothing to compare.
-    """
-    best = best_random(stored)
-    attributes = find_trial(stored, picked.trial).user_attrs if picked else {}
-    return {
-        "trial": picked.trial if picked else None,
-        "unimodal": attributes.get(names.TRIAL_UNIMODAL),
-        "late_fusion": attributes.get(names.TRIAL_LATE_SCORE),
-        "learned": picked.score if picked else None,
-        "random": {
-            "score": entry(stored, best).score if best else None,
-            "trial": best.number if best else None,
-            "trials": len(_first_generation(stored)),
-        },
-    }

@@ -17,14 +17,15 @@ from hnas.base import StudyError
 from hnas.datasets import sources
 from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
+from hnas.studies.baselines import baselines
 from hnas.studies.evaluation import Evaluator
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
-from hnas.studies.front import baselines
 from hnas.studies.front import front
-from hnas.studies.front import pick
 from hnas.studies.front import rescore_front
 from hnas.studies.front import study_hypervolume
+from hnas.studies.joining import join_study
+from hnas.studies.picking import pick
 from hnas.studies.presets import threads_for
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
@@ -38,7 +39,6 @@ from hnas.studies.stored import create_study
 from hnas.studies.stored import CREATION_SECONDS
 from hnas.studies.stored import exists
 from hnas.studies.stored import free_name
-from hnas.studies.stored import join_study
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
