@@ -27,8 +27,9 @@ class Steps(Progress):
         self.done = 0
         self.total = 0
 
-    def stage(self, label: str, total: int) -> Stage:
+    def stage(self, label: str, total: int, done: int = 0) -> Stage:
         self.total = total
+        self.done += done
         outer = self
 
         class Counting(Stage):
