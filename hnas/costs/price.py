@@ -87,8 +87,10 @@ def _line(table: CostTable, charge: Charge) -> PriceLine:
 def _missing_message(device: str, missing: Sequence[Layer]) -> str:
     named = ", ".join(layer.key for layer in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-    command = f"hnas lut profile --device {device} --dataset DATASET --to FILE"
-    where = "measure them" if device == "host" else "on that device, measure the spaces of your dataset"
-    remedy = f"{where} with: {command}"
+    command = f"hnas lut profile --device {device} --dataset DATASET"
+    if device == "host":
+        remedy = f"measure them with: {command}"
+    else:
+        remedy = f"on that device, measure the spaces of your dataset with: {command} --to FILE"
     layers = "layer" if len(missing) == 1 else "layers"
     return f"the cost table of '{device}' lacks {len(missing)} {layers}: {named}{more}\n{remedy}"

@@ -49,12 +49,14 @@ def test_missing_layers_are_named_with_device_and_command() -> None:
     with pytest.raises(CostError) as caught:
         price(table(), [Charge("image", A), Charge("image", C)])
     message = str(caught.value)
-    for words in ("'tx2'", "1 layer:", C.key, "hnas lut profile --device tx2", "import"):
+    for words in ("'tx2'", "1 layer:", C.key, "hnas lut profile --device tx2", "on that device", "--to FILE"):
         assert words in message
     assert A.key not in message
 
 
 def test_many_missing_layers_are_counted() -> None:
     charges = [Charge("image", Layer.of("Z", n=n)) for n in range(8)]
-    with pytest.raises(CostError, match=r"lacks 8 layers: Z-n:0, .* and 5 more\nmeasure .*--device host$"):
+    with pytest.raises(
+        CostError, match=r"lacks 8 layers: Z-n:0, .* and 5 more\nmeasure .*--device host --dataset DATASET$"
+    ):
         price(table("host"), charges)
