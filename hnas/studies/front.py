@@ -182,10 +182,16 @@ def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
 def front(stored: StoredStudy) -> list[FrontEntry]:
     """Returns the front by rising latency.
 
-    Scores with fresh seeds are worse than the lucky ones that put a trial there: what is dominated by them is left out.
+    Scores with fresh seeds are worse than the lucky ones that put a trial there: what they show to be dominated is left
+    out, and the best random trial, which is scored alike, comes in where it holds its own.
     """
     by_loss = stored.settings.score == "log_loss"
-    entries = [entry(stored, trial) for trial in front_trials(stored)]
+    members = front_trials(stored)
+    random = best_random(stored)
+    known = {trial.number for trial in members}
+    if random is not None and random.number not in known and _rescored(stored, random) is not None:
+        members.append(random)
+    entries = sorted((entry(stored, trial) for trial in members), key=lambda item: (item.latency_ms, item.trial))
     return [one for one in entries if not any(_dominates(other, one, by_loss) for other in entries)]
 
 
