@@ -36,9 +36,10 @@ def test_two_processes_share_a_study(quick: dict[str, Any], tmp_path: Path) -> N
     trials = stored.study.get_trials()
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     trained = [trial.user_attrs["key"] for trial in complete if "reused_from" not in trial.user_attrs]
-    assert len(trained) == len(set(trained)) == 10
+    assert len(trained) == len(set(trained))
+    assert 10 <= len(trained) <= 11  # both may ask at once for the last one
     assert {trial.user_attrs["worker"]["process"] for trial in complete} == {process.pid for process in processes}
-    assert hnas.show(stored)["trials"]["with_values"] == 10
+    assert hnas.show(stored)["trials"]["with_values"] == len(trained)
 
 
 def test_a_live_worker_takes_over_from_a_dead_one(quick: dict[str, Any], tmp_path: Path) -> None:
