@@ -76,9 +76,7 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     storage = open_storage(config.storage)
     artifacts = StudyArtifacts(storage, Path(config.artifacts) if config.artifacts else None)
     if config.name and exists(config.name, storage):
-        stored = open_study(config.name, storage, artifacts, CREATION_SECONDS)
-        join_study(stored, _with_population(problem, config, stored))
-        stored.ask_for(config.trials)
+        stored = _joined(config, problem, storage, artifacts)
         return _run(stored, stored.problem(config.dataset), device, config.trials, config.timeout, progress)
     Pricer(problem).check_budgets()
     tensors = Tensors(problem.dataset, device)
@@ -106,7 +104,15 @@ def _create_or_join(
         except DuplicatedStudyError:
             # Another worker was faster: a study that was named is joined, an unnamed one gets the next name.
             if config.name:
-                return join_study(open_study(name, storage, artifacts, CREATION_SECONDS), problem)
+                return _joined(config, problem, storage, artifacts)
+
+
+def _joined(config: SearchConfig, problem: Problem, storage: RDBStorage, artifacts: StudyArtifacts) -> StoredStudy:
+    """Opens the study that the configuration names, if it is the same, and asks it for the trials wanted."""
+    stored = open_study(str(config.name), storage, artifacts, CREATION_SECONDS)
+    join_study(stored, _with_population(problem, config, stored))
+    stored.ask_for(config.trials)
+    return stored
 
 
 def _with_population(problem: Problem, config: SearchConfig, stored: StoredStudy) -> Problem:
