@@ -9,10 +9,11 @@ import click
 
 import hnas
 from hnas.cli.cost import cost
-from hnas.cli.cost import lut
 from hnas.cli.data import data
 from hnas.cli.export import evaluate
 from hnas.cli.export import export
+from hnas.cli.lut import lut
+from hnas.cli.models import models
 from hnas.cli.search import resume
 from hnas.cli.search import search
 from hnas.cli.show import list_command
@@ -29,7 +30,7 @@ def cli() -> None:
     """Find multimodal networks that are accurate, fast and frugal on a given device."""
 
 
-for command in (search, resume, list_command, show, export, evaluate, cost, lut, data, supernet):
+for command in (search, resume, list_command, show, export, evaluate, cost, lut, models, data, supernet):
     cli.add_command(command)
 
 
@@ -44,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        ended = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -59,7 +58,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         click.echo(f"error: {message}", err=True)
         return FAILED
-    return 0
+    # Commands return nothing; a number is the exit code of one that ended itself with it.
+    return ended if isinstance(ended, int) else 0
 
 
 def _message(error: Exception) -> str | None:

@@ -51,6 +51,10 @@ def _print_description(found: dict[str, Any]) -> None:
     labels = next(iter(found["splits"].values()))["labels"]
     counts = [(name, *(str(part["labels"][name]) for part in found["splits"].values())) for name in labels]
     print_table(Table("Samples a label", ("label", *found["splits"]), tuple(counts)))
+    for split, described in found["splits"].items():
+        absent = [name for name, count in described["labels"].items() if not count]
+        if absent:
+            click.echo(f"{split} has no sample of: {', '.join(absent)}")
     shared = {pair: counts for pair, counts in found["overlaps"].items() if any(counts.values())}
     if not shared:
         click.echo("no sample, and no part of one, of one split occurs in another")
@@ -65,16 +69,23 @@ def _print_description(found: dict[str, Any]) -> None:
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The dataset file.")
 @click.option("--choice", "choices", multiple=True, metavar="KEY=VALUE", help="A recorded choice of the recipe.")
 def prepare(name: str, raw: Path, out: Path, choices: tuple[str, ...]) -> None:
-    """Make the dataset file of NAME (such as avmnist) from the folder RAW of its files."""
+    """Make the dataset file of NAME (avmnist, memes, mmimdb) from the folder RAW of its files.
+
+    Large datasets are prepared in bounded memory; the same command goes on with an interrupted preparation.
+    """
     from hnas.base import DataError
     from hnas.cli.progress import make_progress
+    from hnas.datasets import open_dataset
     from hnas.datasets import PreparedSource
     from hnas.datasets import sources
+    from hnas.datasets import SPLITS
 
     source = sources.get(name)
     if not isinstance(source, PreparedSource):
         raise DataError(f"dataset '{name}' is embedded and needs no preparing: hnas search --dataset {name}")
     source.prepare(raw, out, make_progress(), **_choices(choices, source.choices))
+    dataset = open_dataset(out)
+    click.echo(", ".join(f"{name} {dataset.size(name)}" for name in SPLITS))
     click.echo(f"written to {out}")
 
 

@@ -11,6 +11,8 @@ from hnas.cli.options import accelerator_option
 from hnas.cli.options import artifacts_option
 from hnas.cli.options import dataset_again_option
 from hnas.cli.options import storage_option
+from hnas.cli.options import supernet_option
+from hnas.cli.options import threshold_option
 from hnas.cli.output import json_option
 from hnas.cli.output import print_json
 from hnas.cli.output import print_table
@@ -54,6 +56,7 @@ def export(
     from hnas.exports import export as run
     from hnas.exports import FORMATS
     from hnas.reports import reading_rows
+    from hnas.studies import comparison_text
     from hnas.studies import open_stored
 
     chosen: Any = tuple(part.strip() for part in formats.split(",")) if formats else available_formats()
@@ -79,6 +82,7 @@ def export(
         print_json(exported.metrics)
         return
     print_table(reading_rows(exported.metrics["test"]))
+    click.echo(comparison_text(exported.metrics["test"]))
     latency = exported.metrics["latency_ms"]
     measured = f", measured {latency['measured']['median']:.3f} ms here" if latency["measured"] else ""
     click.echo(
@@ -88,39 +92,75 @@ def export(
 
 
 @click.command()
-@click.argument("architecture", type=click.Path(path_type=Path))
+@click.argument("network", metavar="NAME_OR_FILE")
 @click.option("--dataset", metavar="NAME_OR_FILE", help="An embedded dataset, or a dataset file.")
 @click.option(
     "--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with other recipes, and the dataset."
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="How many trainings.")
+@click.option(
+    "--device", metavar="NAME_OR_FILE", help="For a published name: whose costs its search minds.  [default: host]"
+)
+@threshold_option
+@supernet_option
 @accelerator_option
 @json_option
 def evaluate(
-    architecture: Path, dataset: str | None, config: Path | None, seeds: int, accelerator: str, as_json: bool
+    network: str,
+    dataset: str | None,
+    config: Path | None,
+    seeds: int,
+    device: str | None,
+    threshold: str | None,
+    supernets: dict[str, str] | None,
+    accelerator: str,
+    as_json: bool,
 ) -> None:
-    """Train the network of an ARCHITECTURE file whole and test it, once a seed.
+    """Train a network whole and test it, once a seed.
 
-    Its backbones start from the dataset's supernets, which are trained if they are not there yet. Recipes are those of
-    the dataset's preset unless a configuration changes them.
+    The network of an architecture file is trained as it is. Of a published one ("hnas models list" names them) the
+    backbones and the size of the fusion are known: its fusion is searched, with each seed anew, and the scores are set
+    beside the published ones.
+
+    Backbones start from the dataset's supernets, which are trained if they are not there yet. Recipes are those of the
+    dataset's preset unless a configuration changes them.
     """
     from hnas.cli.progress import make_progress
-    from hnas.exports import evaluate as run
-    from hnas.reports import Table
+    from hnas.exports import evaluate as evaluate_plan
+    from hnas.exports import evaluate_published
+    from hnas.studies import named_plan
     from hnas.studies import read_config
-    from hnas.studies import read_plan
 
-    plan = read_plan(architecture)
-    settings = read_config(config, {"dataset": dataset or (None if config else plan.task)})
-    found = run(plan, settings, seeds=seeds, accelerator_name=accelerator, progress=make_progress())
+    named = named_plan(network)
+    if device and not named.model:
+        raise click.UsageError("--device is for published names: a file's fusion is not searched")
+    name = dataset or (None if config else named.plan.task)
+    settings = read_config(config, {"dataset": name, "threshold": threshold, "device": device, "supernets": supernets})
+    run: dict[str, Any] = {"seeds": seeds, "accelerator_name": accelerator, "progress": make_progress()}
+    if named.model:
+        found = evaluate_published(named.model, settings, **run)
+    else:
+        found = evaluate_plan(named.plan, settings, **run)
     if as_json:
         print_json(found)
         return
-    named = {"this network": found["fused"], "late fusion of it": found["late_fusion"]}
-    named |= {f"{name} alone": summary for name, summary in found["unimodal"].items()}
-    rows = tuple(
-        (label, *("-" if summary[key] is None else f"{summary[key]:.4f}" for key in ("mean", "std", "min", "max")))
-        for label, summary in named.items()
-    )
-    title = f"{found['metric']} on test of {found['dataset']}, {seeds} seed(s), one reading each"
-    print_table(Table(title, ("", "mean", "std", "min", "max"), rows))
+    _print_evaluation(found)
+
+
+def _print_evaluation(found: dict[str, Any]) -> None:
+    from hnas.reports import evaluation_rows
+
+    print_table(evaluation_rows(found))
+    if "model" not in found:
+        return
+    costs = [
+        f"{run['latency_ms']:.3f} ms" + ("" if run["energy_mj"] is None else f" / {run['energy_mj']:.3f} mJ")
+        for run in found["runs"]
+    ]
+    click.echo(f"costs on {found['device']} ({found['accounting']} accounting), by seed: {', '.join(costs)}")
+    published = found["published"]
+    click.echo(f"published for {published['device']}: {published['latency_ms']} ms / {published['energy_mj']} mJ")
+    click.echo(f"published scores: {'; '.join(published['protocol'])}")
+    click.echo(f"scores here: {'; '.join(found['protocol'])}")
+    for note in found["notes"]:
+        click.echo(f"note: {note}")

@@ -31,6 +31,15 @@ def artifacts_option(command: F) -> F:
     )(command)
 
 
+def threshold_option(command: F) -> F:
+    """Adds ``--threshold``; what it may be is the settings' to say."""
+    return click.option(
+        "--threshold",
+        metavar="VALUE|fitted",
+        help="Multilabel: the probability above which a label is present, or fitted on search.  [default: fitted]",
+    )(command)
+
+
 def accelerator_option(command: F) -> F:
     """Adds ``--accelerator``."""
     return click.option(
@@ -45,3 +54,27 @@ def accelerator_option(command: F) -> F:
 def dataset_again_option(command: F) -> F:
     """Adds ``--dataset`` for studies that know theirs."""
     return click.option("--dataset", metavar="FILE", help="Where the study's dataset is now, if it was moved.")(command)
+
+
+def supernet_option(command: F) -> F:
+    """Adds ``--supernet``: pairs of modality and file, given as a mapping."""
+    return click.option(
+        "--supernet",
+        "supernets",
+        multiple=True,
+        metavar="MODALITY=FILE",
+        callback=_pairs,
+        help="Use the supernet in FILE (trained or imported) instead of training one; repeatable.",
+    )(command)
+
+
+def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str] | None:
+    pairs = {}
+    for value in values:
+        modality, separator, path = value.partition("=")
+        if not (modality and separator and path):
+            raise click.BadParameter(f"'{value}' must be MODALITY=FILE, such as image=supernet.safetensors")
+        if modality in pairs:
+            raise click.BadParameter(f"two files are given for '{modality}'")
+        pairs[modality] = path
+    return pairs or None

@@ -11,6 +11,8 @@ from hnas.cli.options import accelerator_option
 from hnas.cli.options import artifacts_option
 from hnas.cli.options import dataset_again_option
 from hnas.cli.options import storage_option
+from hnas.cli.options import supernet_option
+from hnas.cli.options import threshold_option
 from hnas.cli.output import json_option
 
 _TRIALS = click.IntRange(min=1)
@@ -36,6 +38,14 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--max-latency", type=_POSITIVE, metavar="MS", help="Latency budget.")
 @click.option("--max-energy", type=_POSITIVE, metavar="MJ", help="Energy budget.")
 @click.option("--score", type=click.Choice(["metric", "log_loss"]), help="What ranks.  [default: metric]")
+@threshold_option
+@supernet_option
+@click.option(
+    "--enqueue",
+    multiple=True,
+    metavar="NAME_OR_FILE",
+    help="Try the backbones and fusion size of a published network or an architecture file first; repeatable.",
+)
 @click.option("--population", type=click.IntRange(min=2), help="Individuals a generation.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seeds everything.  [default: 0]")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where PyTorch trains.")
@@ -55,6 +65,7 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
     options["max_energy_mj"] = options.pop("max_energy")
     if options["objectives"] is not None:
         options["objectives"] = tuple(part.strip() for part in options["objectives"].split(","))
+    options["enqueue"] = options["enqueue"] or None
     quiet_optuna()
     stored = run(read_config(config, options), make_progress())
     _print_end(stored, as_json)

@@ -10,10 +10,16 @@ from hnas.costs.devices import host_runtime
 from hnas.costs.devices import host_table_path
 from hnas.costs.devices import known_devices
 from hnas.costs.devices import locate_table
+from hnas.costs.harmonic import import_notes
+from hnas.costs.harmonic import read_harmonic
+from hnas.costs.importing import Existing
+from hnas.costs.importing import store_imported
 from hnas.costs.layer import BuiltLayer
 from hnas.costs.layer import Layer
 from hnas.costs.layer import layer_builders
 from hnas.costs.layer import LayerBuilder
+from hnas.costs.listing import list_tables
+from hnas.costs.listing import TableLine
 from hnas.costs.measure import measure
 from hnas.costs.measure import measure_all
 from hnas.costs.measure import Measurement
@@ -42,6 +48,7 @@ __all__ = [
     "BuiltLayer",
     "Charge",
     "CostTable",
+    "Existing",
     "Layer",
     "LayerBuilder",
     "LayerCost",
@@ -52,6 +59,7 @@ __all__ = [
     "ProfileSettings",
     "Provenance",
     "RaplMeter",
+    "TableLine",
     "Window",
     "additivity",
     "device_folder",
@@ -61,13 +69,17 @@ __all__ = [
     "host_runtime",
     "host_table",
     "host_table_path",
+    "import_notes",
     "known_devices",
     "layer_builders",
+    "list_tables",
     "locate_table",
     "measure",
     "measure_all",
     "meters",
     "price",
     "profile",
+    "read_harmonic",
+    "store_imported",
     "why_no_meter",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hnas.base import CostError
+from hnas.costs.devices import HOST
 from hnas.costs.layer import Layer
 from hnas.costs.table import CostTable
 
@@ -68,7 +69,7 @@ def price(table: CostTable, charges: Sequence[Charge], not_charged: Sequence[str
     """
     missing = table.missing(charge.layer for charge in charges)
     if missing:
-        raise CostError(_missing_message(table.device, missing))
+        raise CostError(_missing_message(table, missing))
     lines = tuple(_line(table, charge) for charge in charges)
     energies = [line.energy_mj for line in lines if line.energy_mj is not None]
     return Price(
@@ -84,12 +85,18 @@ def _line(table: CostTable, charge: Charge) -> PriceLine:
     return PriceLine(charge.part, charge.layer.key, cost.latency_ms, cost.energy_mj, cost.provenance)
 
 
-def _missing_message(device: str, missing: Sequence[Layer]) -> str:
+def _missing_message(table: CostTable, missing: Sequence[Layer]) -> str:
+    device = table.device
     named = ", ".join(layer.key for layer in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     command = f"hnas lut profile --device {device} --dataset DATASET"
-    if device == "host":
+    if device == HOST:
         remedy = f"measure them with: {command}"
+    elif table.provenance == "imported":
+        remedy = (
+            f"import a published table that has them: hnas lut import harmonic FILE --device {device} --merge; "
+            f"or, on that device, measure all anew: {command} --to FILE"
+        )
     else:
         remedy = f"on that device, measure the spaces of your dataset with: {command} --to FILE"
     layers = "layer" if len(missing) == 1 else "layers"

@@ -134,7 +134,7 @@ class CostTable:
             CostError: No such file, or its content is no valid table; names the file, the place and the reason.
         """
         try:
-            document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_without_duplicates)
+            document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=without_duplicates)
         except FileNotFoundError:
             raise CostError(f"no cost table '{path}'") from None
         except (OSError, ValueError) as reason:
@@ -197,8 +197,14 @@ _FIELDS = (
 )
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # JSON readers keep the last of two equal keys: a layer priced twice would silently lose one price.
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes the dictionary of a JSON object, and refuses equal names in it.
+
+    JSON readers keep the last of two: a layer priced twice would silently lose one price.
+
+    Raises:
+        ValueError: A name is there twice.
+    """
     document: dict[str, Any] = {}
     for key, value in pairs:
         if key in document:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Callable
 from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -64,13 +69,14 @@ def group_names(array: Any) -> list[str]:
     return [entry.decode() if isinstance(entry, bytes) else str(entry) for entry in np.asarray(array).tolist()]
 
 
+def row_digest(values: NDArray[Any]) -> bytes:
+    """Returns a digest of 16 bytes of one sample's values."""
+    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
+
+
 def sample_digests(split: Any, modality: str) -> list[bytes]:
     """Returns one 16-byte digest a sample of the raw values of one modality, index arrays resolved."""
-    digests = [
-        hashlib.blake2b(np.ascontiguousarray(row).data, digest_size=16).digest()
-        for chunk in chunks(split[modality])
-        for row in chunk
-    ]
+    digests = [row_digest(row) for chunk in chunks(split[modality]) for row in chunk]
     index = f"{modality}_index"
     return [digests[row] for row in np.asarray(split[index])] if index in split else digests
 
@@ -78,6 +84,36 @@ def sample_digests(split: Any, modality: str) -> list[bytes]:
 def sample_contents(split: Any, task: Task) -> list[tuple[bytes, ...]]:
     """Returns the digests of all modalities of each sample: equal where samples are identical in all of them."""
     return list(zip(*(sample_digests(split, modality.name) for modality in task.modalities), strict=True))
+
+
+def some_digests(split: Any, modality: str, rows: NDArray[np.int64]) -> list[bytes]:
+    """Returns the digests of some samples; where they are few, only these are read."""
+    index = f"{modality}_index"
+    if 2 * len(rows) > len(split["label"]):
+        digests = sample_digests(split, modality)
+        return [digests[row] for row in rows]
+    places = np.asarray(split[index])[rows] if index in split else rows
+    return [row_digest(split[modality][place]) for place in places]
+
+
+def identities(
+    sizes: Mapping[str, int], digests: Sequence[Callable[[str, NDArray[np.int64]], list[bytes]]]
+) -> dict[str, list[bytes]]:
+    """Returns what tells each sample from all others: equal where samples are identical in every modality.
+
+    Args:
+        sizes: Number of samples of each group.
+        digests: One function a modality, the cheapest first. Called with a group and rows, it returns a digest of each.
+            It is asked only for samples that no earlier modality tells apart, so that hardly any image is read.
+    """
+    found = {group: [b""] * size for group, size in sizes.items()}
+    for digest in digests:
+        seen = Counter(chain.from_iterable(found.values()))
+        for group, own in found.items():
+            rows = np.flatnonzero([seen[known] > 1 for known in own])
+            for row, more in zip(rows.tolist(), digest(group, rows) if len(rows) else [], strict=True):
+                own[row] += more
+    return found
 
 
 def shared_count(first: Iterable[Hashable], second: Iterable[Hashable]) -> int:

@@ -72,6 +72,34 @@ class Dataset:
             values = values[np.asarray(group[index])] if index in group else values
             return values.astype(values.dtype.newbyteorder("="), copy=False)
 
+    def rows(self, split: str, modality: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Returns the raw values of some samples of one modality; only these are read.
+
+        Args:
+            split: Name of the split.
+            modality: Name of the modality.
+            rows: Numbers of samples, in any order.
+
+        Returns:
+            Array of shape (rows, *modality.shape), in the order asked for; index arrays are resolved.
+
+        Raises:
+            DataError: There is no such split or modality, or the file can no longer be read.
+        """
+        name = self.task.modality(modality).name
+        with self._split(split) as group:
+            index = f"{name}_index"
+            places = np.asarray(group[index])[rows] if index in group else np.asarray(rows)
+            values = _read_rows(group[name], places)
+            return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    def chunk_rows(self, split: str, modality: str) -> int:
+        """Returns how many samples of a modality the file stores together: reading one of them reads all."""
+        with hdf5_file(self.path) as file:
+            group = file[split]
+            chunks = group[modality].chunks
+            return int(chunks[0]) if chunks and f"{modality}_index" not in group else 1
+
     def labels(self, split: str) -> NDArray[Any]:
         """Returns the labels: int64 (N,) of classes, or uint8 (N, outputs) where several may hold.
 
@@ -100,6 +128,14 @@ class Dataset:
         self.reads[split] += 1
         with hdf5_file(self.path) as file:
             yield file[split]
+
+
+def _read_rows(array: Any, places: NDArray[np.int64]) -> NDArray[Any]:
+    """Reads rows in the order of the file, neighbours together, and returns them in the order asked for."""
+    unique, inverse = np.unique(places, return_inverse=True)
+    runs = np.split(unique, np.flatnonzero(np.diff(unique) > 1) + 1)
+    values = np.concatenate([array[run[0] : run[-1] + 1] for run in runs if len(run)]) if len(unique) else array[:0]
+    return np.asarray(values[inverse])
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -163,7 +199,7 @@ def hdf5_file(path: Path) -> Iterator[Any]:
         raise DataError(f"cannot read '{path}': it is truncated, damaged or not readable ({reason})") from reason
 
 
-def normalised(values: NDArray[Any], modality: Modality) -> torch.Tensor:
+def normalised(values: NDArray[Any] | torch.Tensor, modality: Modality) -> torch.Tensor:
     """Applies the affine of a modality: (raw - mean) / scale, per channel or for all.
 
     Args:
@@ -183,4 +219,4 @@ def normalised(values: NDArray[Any], modality: Modality) -> torch.Tensor:
     trailing = (1,) * (len(modality.shape) - 1)
     mean = torch.tensor(modality.mean).reshape(-1, *trailing)
     scale = torch.tensor(modality.scale).reshape(-1, *trailing)
-    return (torch.from_numpy(values.astype(np.float32)) - mean) / scale
+    return (torch.as_tensor(values).to(torch.float32) - mean) / scale

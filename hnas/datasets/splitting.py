@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from hnas.base import DataError
 from hnas.base import SettingsError
-from hnas.datasets.content import array_names
 from hnas.datasets.content import group_names
 from hnas.datasets.content import sample_contents
 from hnas.datasets.dataset import hdf5_file
 from hnas.datasets.dataset import read_notes
 from hnas.datasets.dataset import validate
+from hnas.datasets.lazy import rows_of
 from hnas.datasets.task import SPLITS
 from hnas.datasets.task import Task
+from hnas.datasets.writer import Array
 from hnas.datasets.writer import UNSPLIT
 from hnas.datasets.writer import write_dataset
 
@@ -50,18 +51,19 @@ def split_dataset(path: Path, out: Path, seed: int = 0, fractions: Mapping[str, 
     with hdf5_file(path) as file:
         groups = _source_groups(file, path)
         task = validate(file, path, groups)
-        notes = read_notes(file)
         source = file[groups[0]]
         tokens = _tokens(source, task)
-        arrays = _arrays(source, task)
-        given = {"test": _arrays(file["test"], task)} if "test" in groups else {}
-        if given:
+        if "test" in groups:
             _refuse_shared(tokens, _tokens(file["test"], task), groups[0], path)
-    wanted = _fractions(fractions, [split for split in SPLITS if split not in given])
-    dealt = deal(_units(tokens), _one_hot(arrays["label"], task.outputs), wanted, seed)
-    splits = {split: _rows(arrays, task, rows) for split, rows in dealt.items()} | given
-    notes["split"] = f"seed {seed}, " + ", ".join(f"{split} {part:g}" for split, part in wanted.items())
-    write_dataset(out, task, splits, notes)
+        wanted = _fractions(fractions, [split for split in SPLITS if split not in groups])
+        dealt = deal(_units(tokens), _one_hot(np.asarray(source["label"]), task.outputs), wanted, seed)
+        splits = {split: _rows(source, task, rows) for split, rows in dealt.items()}
+        if "test" in groups:
+            splits["test"] = _rows(file["test"], task, np.arange(len(file["test"]["label"])))
+        notes = read_notes(file)
+        notes["split"] = f"seed {seed}, " + ", ".join(f"{split} {part:g}" for split, part in wanted.items())
+        # Large arrays are read from the open file while they are written.
+        write_dataset(out, task, splits, notes)
     return {split: len(splits[split]["label"]) for split in SPLITS}
 
 
@@ -70,8 +72,9 @@ def deal(
 ) -> dict[str, NDArray[np.int64]]:
     """Deals indivisible units of samples to splits so that each gets its part of every label.
 
-    Large units are dealt first, then those with the rarest labels; each goes to the split that lacks most of its
-    labels, relative to how rare they are. Single samples of one label each miss their fractions by less than one.
+    Iterative stratification (Sechidis et al., "On the Stratification of Multi-Label Data", 2011) with the rarity of
+    labels fixed beforehand: large units are dealt first, then those with the rarest labels; each goes to the split
+    that lacks most of the unit's rarest label. Single samples of one label each miss their fractions by less than one.
 
     Args:
         units: Rows that stay together; every row in one unit.
@@ -83,18 +86,20 @@ def deal(
         The rows of each split, ascending.
     """
     names = list(fractions)
-    totals = labels.sum(axis=0).clip(min=1)
-    lacking = np.outer(list(fractions.values()), labels.sum(axis=0)).astype(np.float64)
+    totals = labels.sum(axis=0)
+    lacking = np.outer(list(fractions.values()), totals).astype(np.float64)
     room = np.asarray(list(fractions.values())) * len(labels)
     counts = [labels[rows].sum(axis=0) for rows in units]
-    rarest = [int(totals[count > 0].min(initial=len(labels))) for count in counts]
+    # Where no label is, none is lacked; such units go where most room is.
+    rarities = [np.where(count > 0, totals, len(labels) + 1) for count in counts]
+    rarest = [int(rarity.argmin()) for rarity in rarities]
     shuffled = np.random.default_rng(seed).permutation(len(units))
-    order = sorted(shuffled.tolist(), key=lambda unit: (-len(units[unit]), rarest[unit]))
+    order = sorted(shuffled.tolist(), key=lambda unit: (-len(units[unit]), rarities[unit].min()))
     dealt: dict[str, list[NDArray[np.int64]]] = {name: [] for name in names}
     for unit in order:
-        scores = lacking @ (counts[unit] / totals)
-        # Ties (as in the room left for label-free samples) go to the split with most room.
-        best = int(np.lexsort((room, scores.round(12)))[-1])
+        lacks = lacking[:, rarest[unit]] if counts[unit].any() else np.zeros(len(names))
+        # Ties go to the split with most room.
+        best = int(np.lexsort((room, lacks.round(12)))[-1])
         lacking[best] -= counts[unit]
         room[best] -= len(units[unit])
         dealt[names[best]].append(units[unit])
@@ -162,17 +167,13 @@ def _one_hot(labels: NDArray[Any], outputs: int) -> NDArray[Any]:
     return np.eye(outputs, dtype=np.int64)[labels] if labels.ndim == 1 else labels.astype(np.int64)
 
 
-def _arrays(group: Any, task: Task) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(group[name]) for name in array_names(task) if name in group}
-
-
-def _rows(arrays: Mapping[str, NDArray[Any]], task: Task, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def _rows(group: Any, task: Task, rows: NDArray[np.int64]) -> dict[str, Array]:
     """Takes ``rows``; of arrays shared through an index, what these rows point to."""
-    taken = {name: arrays[name][rows] for name in ("label", "group") if name in arrays}
+    taken: dict[str, Array] = {name: rows_of(group[name], rows) for name in ("label", "group") if name in group}
     for modality in task.modalities:
         index, mask = f"{modality.name}_index", f"{modality.name}_mask"
         kept = rows
-        if index in arrays:
-            kept, taken[index] = np.unique(arrays[index][rows], return_inverse=True)
-        taken |= {name: arrays[name][kept] for name in (modality.name, mask) if name in arrays}
+        if index in group:
+            kept, taken[index] = np.unique(np.asarray(group[index])[rows], return_inverse=True)
+        taken |= {name: rows_of(group[name], kept) for name in (modality.name, mask) if name in group}
     return taken

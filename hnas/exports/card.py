@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hnas.datasets import Task
+from hnas.studies import comparison_text
 from hnas.studies import Plan
+from hnas.studies import reading_text
 
 
 def model_card(metrics: dict[str, Any], plan: Plan, task: Task) -> str:
     """Returns the card as Markdown; every number says where it comes from."""
-    parts = [_head(metrics, plan, task), _scores(metrics), _costs(metrics), _making(metrics), _use(plan, task)]
+    parts = [_head(metrics, plan, task), _scores(metrics), _costs(metrics), _making(metrics), _use(metrics, plan, task)]
     return "\n".join(parts)
 
 
@@ -30,31 +33,37 @@ Fusion: `{plan.genotype.kind}`, drawn below. `architecture.json` holds the whole
 
 def _scores(metrics: dict[str, Any]) -> str:
     test, search = metrics["test"], metrics["search"]
-    rows = [("this network", test["fused"]), ("late fusion of its backbones", test["late_fusion"])]
-    rows += [(f"`{name}` alone", score) for name, score in test["unimodal"].items()]
-    lines = "\n".join(_score_row(label, score, test["samples"]) for label, score in rows)
-    paired = test["fused_against_late"]
+    columns, rows = reading_text(test)
+    lines = "\n".join(_row(cells) for cells in (columns, ["---"] * len(columns), *rows))
     std = "" if search["score_std"] is None else f" (standard deviation {search['score_std']:.4f} over fresh seeds)"
     return f"""## Scores
 
 On test ({test["samples"]} samples, one reading for all rows; metric: {test["metric"]}):
 
-| | {test["metric"]} | 95 % interval | right |
-| --- | --- | --- | --- |
 {lines}
 
-Against late fusion: {paired["only_first"]} samples only this network answers right, {paired["only_second"]} only late
-fusion (McNemar's exact test: p = {paired["p_value"]:.3g}). Test was read {metrics["test_readings_of_study"]} time(s) in
-this study so far, this one included.
+{comparison_text(test)}
+Test was read {metrics["test_readings_of_study"]} time(s) in this study so far, this one included.
 
-In the search, on val ({search["samples"]} samples): {search["metric"]} {search["score"]:.4f}{std}.
-"""
+In the search, {search["scored_by"]}, {search["samples"]} samples: {search["score"]:.4f}{std}.
+{_thresholds(metrics)}"""
 
 
-def _score_row(label: str, score: dict[str, Any], samples: int) -> str:
-    interval = score.get("interval_95")
-    shown = f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "-"
-    return f"| {label} | {score['score']:.4f} | {shown} | {score['correct']} of {samples} |"
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _thresholds(metrics: dict[str, Any]) -> str:
+    found = metrics["thresholds"]
+    if found is None:
+        return ""
+    how = "Given in the settings of the search."
+    if metrics["threshold"] == "fitted":
+        how = (
+            f"Fitted in the search to networks trained on `fit`: where {metrics['test']['metric']} is largest on\n"
+            "`search`. Final training leaves no samples to fit them to anew."
+        )
+    return f"\nThresholds are the probabilities above which a label is said to be present.\n{how}\n"
 
 
 def _costs(metrics: dict[str, Any]) -> str:
@@ -84,7 +93,7 @@ Trained whole from the supernets' weights on {", ".join(f"`{split}`" for split i
 """
 
 
-def _use(plan: Plan, task: Task) -> str:
+def _use(metrics: dict[str, Any], plan: Plan, task: Task) -> str:
     shapes = ", ".join(
         f"`{branch.modality}` (batch, {', '.join(map(str, branch.space.input_shape))})" for branch in plan.branches
     )
@@ -99,8 +108,15 @@ import hnas
 
 network = hnas.load_model("DIR")  # this folder
 logits = network({arguments})
+{_answer(metrics)}
 ```
 
 `model.onnx`, if it was written, takes the same values under the same names (modalities that the network does not read
 are no inputs), with a free batch size.
 """
+
+
+def _answer(metrics: dict[str, Any]) -> str:
+    if metrics["thresholds"] is None:
+        return "label = logits.argmax(dim=1)"
+    return f"present = logits.sigmoid() > network.threshold  # {metrics['thresholds']['fused']:.6g}"

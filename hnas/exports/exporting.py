@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from typing import Literal
 
+import numpy as np
 import torch
 
 import hnas
@@ -44,6 +45,7 @@ from hnas.studies import Pick
 from hnas.studies import pick
 from hnas.studies import Problem
 from hnas.studies import record_test_reading
+from hnas.studies import scored_by
 from hnas.studies import StoredStudy
 from hnas.studies import Tensors
 from hnas.studies import trial_plan
@@ -112,8 +114,9 @@ def export(
     tensors = Tensors(problem.dataset, accelerator(accelerator_name))
     network = _trained(stored, problem, chosen, tensors, seed, progress)
     readings = record_test_reading(stored, chosen.trial, seed, "export")
-    test = read_test(network, tensors)
+    test = read_test(network, tensors, chosen.thresholds)
     deployed = network.cpu().deployed()
+    deployed.threshold = chosen.thresholds.fused if chosen.thresholds else None
     metrics = _metrics(stored, problem, chosen, seed, test, readings)
     metrics["latency_ms"]["measured"] = _measured(deployed, problem)
     with new_folder(to) as folder:
@@ -155,11 +158,15 @@ def _metrics(
         "search": {
             "split": "val",
             "metric": problem.task.metric,
+            "scored_by": scored_by(problem.task.metric, "val", problem.threshold),
             "score": chosen.score,
             "score_std": chosen.score_std,
             "log_loss": chosen.log_loss,
             "samples": problem.dataset.size("val"),
         },
+        # Final training learns on every split but test and leaves nothing to fit on: the trial's thresholds hold.
+        "threshold": problem.threshold,
+        "thresholds": chosen.thresholds.to_json() if chosen.thresholds else None,
         "test": test,
         "test_readings_of_study": readings,
         "latency_ms": {"predicted": chosen.latency_ms, "device": settings.device, "provenance": provenance},
@@ -185,7 +192,8 @@ def _measured(network: MultimodalNetwork, problem: Problem) -> dict[str, Any] | 
 
 def _samples(problem: Problem, count: int = 16) -> dict[str, torch.Tensor]:
     """Some raw samples of val: the export is checked on real values, and not on test."""
+    rows = np.arange(min(count, problem.dataset.size("val")))
     return {
-        modality.name: torch.from_numpy(problem.dataset.inputs("val", modality.name)[:count]).float()
+        modality.name: torch.from_numpy(problem.dataset.rows("val", modality.name, rows)).float()
         for modality in problem.task.modalities
     }

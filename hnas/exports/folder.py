@@ -63,9 +63,9 @@ def check_target(to: Path) -> None:
 
 
 def write_weights(network: MultimodalNetwork, modalities: tuple[Modality, ...], path: Path) -> None:
-    """Writes a deployed network's weights as safetensors, with the modalities beside them."""
+    """Writes a deployed network's weights as safetensors, with the modalities and the threshold beside them."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    note = json.dumps({"modalities": [asdict(modality) for modality in modalities]})
+    note = json.dumps({"modalities": [asdict(modality) for modality in modalities], "threshold": network.threshold})
     safetensors.torch.save_file(tensors, path, {"hnas": note})
 
 
@@ -77,7 +77,8 @@ def load_model(folder: str | Path) -> MultimodalNetwork:
 
     Returns:
         The network in eval mode: call it with one float32 tensor of raw values a modality, sample first; it returns
-        logits (samples, outputs).
+        logits (samples, outputs). Of a multilabel task, its ``threshold`` is the probability above which a label is
+        present.
 
     Raises:
         ExportError: A file is missing or broken, or weights and architecture do not belong together.
@@ -99,6 +100,7 @@ def load_model(folder: str | Path) -> MultimodalNetwork:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise ExportError(f"the weights '{path}' do not fit the architecture beside them: {error}") from error
+    network.threshold = note.get("threshold")
     return network.eval()
 
 

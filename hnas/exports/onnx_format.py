@@ -46,7 +46,8 @@ def write_onnx(network: MultimodalNetwork, path: Path, example: dict[str, Tensor
     """Writes a deployed network as ONNX and checks it against PyTorch.
 
     Inputs are named as the modalities and take the dataset file's values as float32, with a free batch size; the output
-    is ``logits``. A modality that the network does not read is no input.
+    is ``logits``. A modality that the network does not read is no input. A multilabel network's threshold is in the
+    graph's metadata, as ``threshold``.
 
     Args:
         network: Deployed, in eval mode, on the CPU.
@@ -67,17 +68,19 @@ def write_onnx(network: MultimodalNetwork, path: Path, example: dict[str, Tensor
     module = _UsedInputs(network).eval()
     batch = torch.export.Dim("batch", min=1)
     with _quiet_exporter():
-        torch.onnx.export(
+        program = torch.onnx.export(
             module,
             inputs,
-            str(path),
             input_names=names,
             output_names=["logits"],
             dynamic_shapes={"inputs": tuple({0: batch} for _ in inputs)},
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
+        assert program is not None
+        if network.threshold is not None:
+            program.model.metadata_props["threshold"] = repr(network.threshold)
+        program.save(str(path), external_data=False)
     return _check(module, path, names, inputs)
 
 

@@ -7,65 +7,73 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hnas.exports.intervals import mcnemar
-from hnas.exports.intervals import wilson_interval
+from hnas.datasets import in_order
+from hnas.exports.bootstrap import Answers
+from hnas.exports.certainty import Certainty
+from hnas.exports.certainty import certainty_of
 from hnas.fusion import build
 from hnas.fusion import Genotype
 from hnas.spaces import channels_last
+from hnas.studies import batch_size
 from hnas.studies import MultimodalNetwork
 from hnas.studies import Tensors
-from hnas.training import correct
+from hnas.studies import Thresholds
+from hnas.training import F1_METRICS
 from hnas.training import log_loss
 from hnas.training import metrics
 
-BATCH = 256
 
-
-def read_test(network: MultimodalNetwork, tensors: Tensors) -> dict[str, Any]:
+def read_test(network: MultimodalNetwork, tensors: Tensors, thresholds: Thresholds | None = None) -> dict[str, Any]:
     """Scores a trained network, its late fusion and its unimodal parts on test, all from one reading.
 
     Args:
         network: With all its heads, in eval mode.
         tensors: The data; its test split is read here and nowhere else.
+        thresholds: Of a multilabel task, chosen elsewhere; None where labels are classes.
 
     Returns:
-        ``samples``, ``fused``, ``late_fusion`` and ``unimodal`` (by modality) with score, count and interval each, and
-        ``fused_against_late`` (McNemar).
+        ``split``, ``samples``, ``metric`` and ``interval_method``; ``fused``, ``late_fusion`` and ``unimodal`` (by
+        modality) with ``score``, ``log_loss`` and ``interval_95`` each, for a multilabel task also the threshold and
+        every F1; and ``fused_against_late`` (accuracy: McNemar's test; other metrics: a paired bootstrap).
     """
-    fused, heads = _logits(network, tensors)
+    logits, heads = _logits(network, tensors)
     labels = tensors.labels("test")
     metric = tensors.dataset.task.metric
-    late = build(Genotype("late"), network.plan.inputs)([], heads)
+    certainty = certainty_of(metric)
     names = [branch.modality for branch in network.plan.branches]
+    fused = Answers(logits, labels, thresholds.fused if thresholds else None)
+    late_logits = build(Genotype("late"), network.plan.inputs)([], heads)
+    late = Answers(late_logits, labels, thresholds.late_fusion if thresholds else None)
+    alone = {
+        name: Answers(head, labels, thresholds.unimodal[name] if thresholds else None)
+        for name, head in zip(names, heads, strict=True)
+    }
     return {
+        "split": "test",
         "samples": len(labels),
         "metric": metric,
-        "fused": _scored(fused, labels, metric),
-        "late_fusion": _scored(late, labels, metric),
-        "unimodal": {name: _scored(head, labels, metric) for name, head in zip(names, heads, strict=True)},
-        "fused_against_late": mcnemar(correct(fused, labels), correct(late, labels)),
+        "interval_method": certainty.method,
+        "fused": _scored(fused, metric, certainty),
+        "late_fusion": _scored(late, metric, certainty),
+        "unimodal": {name: _scored(answers, metric, certainty) for name, answers in alone.items()},
+        "fused_against_late": certainty.compare(fused, late),
     }
 
 
 @torch.no_grad()
 def _logits(network: MultimodalNetwork, tensors: Tensors) -> tuple[Tensor, list[Tensor]]:
-    inputs = [tensors.inputs("test", branch.modality) for branch in network.plan.branches]
+    samples = tensors.joint(["test"], [branch.modality for branch in network.plan.branches])
     fused, heads = [], []
-    for parts in zip(*(torch.split(values, BATCH) for values in inputs), strict=True):
-        answer, own = network.everything(*(channels_last(part) for part in parts))
+    for batch in in_order(samples, batch_size(samples)):
+        answer, own = network.everything(*(channels_last(values) for values in batch.inputs))
         fused.append(answer)
         heads.append(own)
     return torch.cat(fused), [torch.cat(parts) for parts in zip(*heads, strict=True)]
 
 
-def _scored(logits: Tensor, labels: Tensor, metric: str) -> dict[str, Any]:
-    right = int(correct(logits, labels).sum())
-    low, high = wilson_interval(right, len(labels))
-    score: dict[str, Any] = {
-        "score": metrics.get(metric)(logits, labels),
-        "log_loss": log_loss(logits, labels),
-        "correct": right,
-    }
-    if metric == "accuracy":
-        score["interval_95"] = [low, high]
-    return score
+def _scored(answers: Answers, metric: str, certainty: Certainty) -> dict[str, Any]:
+    given = (answers.logits, answers.labels, answers.threshold)
+    score = {"score": metrics.get(metric)(*given), "log_loss": log_loss(answers.logits, answers.labels)}
+    if answers.threshold is not None:
+        score |= {"threshold": answers.threshold, **{name: metrics.get(name)(*given) for name in F1_METRICS}}
+    return {**score, **certainty.interval(answers)}

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
-from torch import Tensor
 
 from hnas.base import Progress
 from hnas.base import seeded
+from hnas.datasets import Batch
+from hnas.datasets import Samples
 from hnas.spaces import Backbone
 from hnas.spaces import channels_last
 from hnas.studies import build_network
 from hnas.studies import FinalRecipe
 from hnas.studies import MultimodalNetwork
 from hnas.studies import Plan
+from hnas.studies import recalibration_rows
 from hnas.studies import Tensors
 from hnas.studies import threads_for
 from hnas.training import Augmentation
@@ -54,37 +56,37 @@ def train_final(
         The network with all heads, in eval mode.
     """
     names = [branch.modality for branch in plan.branches]
-    inputs = [torch.cat([tensors.inputs(split, name) for split in TRAINED_ON]) for name in names]
-    labels = torch.cat([tensors.labels(split) for split in TRAINED_ON])
-    kinds = [tensors.dataset.task.modality(name).kind for name in names]
-    augmentations = [Augmentation(values, recipe, kind) for values, kind in zip(inputs, kinds, strict=True)]
+    samples = tensors.joint(TRAINED_ON, names)
+    augmentations = [
+        Augmentation(recipe, tensors.dataset.task.modality(name).kind, partial(samples.spread, position))
+        for position, name in enumerate(names)
+    ]
     with cpu_threads(threads_for(tensors.dataset.task)), seeded(seed):
         network = build_network(plan, tensors.dataset.task.modalities, copy.deepcopy(dict(backbones)), recipe.dropout)
         network.to(tensors.accelerator).train()
-        trainer = Trainer(network.parameters(), len(labels), recipe, seed)
+        trainer = Trainer(network.parameters(), len(samples), recipe, seed, samples.order)
         average = WeightAverage(network)
 
-        def accumulate(rows: Tensor) -> float:
-            rows = rows.to(labels.device)
-            batch = [
-                channels_last(augment(values[rows])) for augment, values in zip(augmentations, inputs, strict=True)
+        def accumulate(batch: Batch) -> float:
+            inputs = [
+                channels_last(augment(values)) for augment, values in zip(augmentations, batch.inputs, strict=True)
             ]
-            fused, heads = network.everything(*batch)
-            loss = task_loss(fused, labels[rows], recipe.label_smoothing)
+            fused, heads = network.everything(*inputs)
+            loss = task_loss(fused, batch.labels, recipe.label_smoothing)
             for head in heads:
-                loss = loss + recipe.unimodal_weight * task_loss(head, labels[rows], recipe.label_smoothing)
+                loss = loss + recipe.unimodal_weight * task_loss(head, batch.labels, recipe.label_smoothing)
             loss.backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())
 
         first_averaged = round(recipe.epochs * (1 - recipe.averaged))
         with progress.stage("final training", trainer.steps_per_epoch * recipe.epochs) as stage:
             for epoch in range(recipe.epochs):
-                trainer.epoch(accumulate, stage)
+                trainer.epoch_of(samples.batches, accumulate, stage)
                 if epoch >= first_averaged:
                     average.add(network)
     if average.count:
         average.apply(network)
-        _recalibrate(network, inputs)
+        _recalibrate(network, samples)
     return network.eval()
 
 
@@ -114,15 +116,14 @@ class WeightAverage:
 
 
 @torch.no_grad()
-def _recalibrate(network: MultimodalNetwork, inputs: Sequence[Tensor]) -> None:
-    """BatchNorm statistics of the whole network as the average over the training inputs."""
+def _recalibrate(network: MultimodalNetwork, samples: Samples) -> None:
+    """BatchNorm statistics of the whole network as the average over the training samples."""
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     network.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
         norm.train()
-    batches = -(-len(inputs[0]) // 256)
-    for parts in zip(*(values.tensor_split(batches) for values in inputs), strict=True):
-        network.everything(*(channels_last(part) for part in parts))
+    for batch in samples.batches(recalibration_rows(samples)):
+        network.everything(*(channels_last(values) for values in batch.inputs))
     network.eval()

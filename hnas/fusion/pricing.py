@@ -85,8 +85,8 @@ class UnitCost:
         return cost + (self._heads.to(ops) * head).sum() + self._segments.expected(weights)
 
     def of(self, genotype: Genotype) -> float:
-        """Returns the cost of a genotype."""
-        layers = cell_charges(genotype, self._inputs, self._accounting).layers
+        """Returns the cost of a genotype as it is derived: without dead nodes, whatever the accounting."""
+        layers = cell_charges(genotype.pruned(), self._inputs, self._accounting).layers
         return sum(map(self._cost_of, layers)) + self._segments.of(genotype)
 
     def normalised(self, cost: Tensor | float) -> Tensor | float:

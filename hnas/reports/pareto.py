@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hnas.base import atomic_path
+from hnas.studies import scored_by
 from hnas.studies import StoredStudy
 from hnas.studies import trial_points
 from hnas.studies import TrialPoint
@@ -50,7 +51,7 @@ def draw_pareto(stored: StoredStudy, path: Path, cost: str = "latency_ms") -> No
     if budget is not None:
         axes.axvline(budget, color="#d9822b", linestyle="--", linewidth=1, label="budget")
     axes.set_xlabel(f"{cost.replace('_', ' ')} on {stored.settings.device} (predicted)")
-    axes.set_ylabel("score on val (front: mean of fresh seeds)")
+    axes.set_ylabel(f"{scored_by(stored.metric, 'val', stored.settings.threshold)}\nfront: mean of fresh seeds")
     axes.set_title(f"{stored.name}: {len(points)} networks on {stored.settings.dataset}")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hnas.studies import reading_text
+from hnas.studies import scored_by
+
 
 @dataclass(frozen=True)
 class Table:
@@ -29,20 +32,23 @@ def front_rows(shown: Mapping[str, Any]) -> Table:
         shown: What `hnas.studies.show` returns.
     """
     energy = any(item["energy_mj"] is not None for item in shown["front"])
-    metric = shown["metric"] if shown["metric"] != "log_loss" else "score"
-    columns = ["trial", metric, "± seeds", "log loss", "latency ms", *(["energy mJ"] if energy else []), "network"]
+    limits = any(item["thresholds"] for item in shown["front"])
+    columns = ["trial", shown["metric"], "± seeds", "log loss", *(["threshold"] if limits else []), "latency ms"]
+    columns += [*(["energy mJ"] if energy else []), "network"]
     rows = []
     for item in shown["front"]:
         std = "-" if item["score_std"] is None else f"{item['score_std']:.4f}"
+        limit = [f"{item['thresholds']['fused']:.4g}"] if limits else []
         costs = [f"{item['latency_ms']:.3f}", *([f"{item['energy_mj']:.3f}"] if energy else [])]
-        rows.append(
-            (str(item["trial"]), f"{item['score']:.4f}", std, f"{item['log_loss']:.4f}", *costs, network_text(item))
-        )
+        scores = [f"{item['score']:.4f}", std, f"{item['log_loss']:.4f}"]
+        rows.append((str(item["trial"]), *scores, *limit, *costs, network_text(item)))
     return Table(_front_title(shown), tuple(columns), tuple(rows))
 
 
 def _front_title(shown: Mapping[str, Any]) -> str:
-    return f"Front of {shown['study']}: scores on val, costs predicted from the cost table of {shown['device']}"
+    scores = scored_by(shown["metric"], shown["split"], shown["threshold"])
+    ranked = "" if shown["ranked_by"] == shown["metric"] else f", ranked by {shown['ranked_by']}"
+    return f"Front of {shown['study']}: {scores}{ranked}, costs predicted from the cost table of {shown['device']}"
 
 
 def network_text(item: Mapping[str, Any]) -> str:
@@ -65,7 +71,8 @@ def baseline_rows(shown: Mapping[str, Any]) -> Table:
     rows.append(("late fusion of the same backbones", _fraction(found["late_fusion"])))
     rows.append((f"random search ({found['random']['trials']} trials)", _fraction(found["random"]["score"])))
     rows.append((f"picked: trial {found['trial']}", _fraction(found["learned"])))
-    return Table("Baselines", ("", "score"), tuple(rows))
+    title = f"Baselines: {scored_by(shown['metric'], shown['split'], shown['threshold'])}"
+    return Table(title, ("", shown["metric"]), tuple(rows))
 
 
 def reading_rows(test: Mapping[str, Any]) -> Table:
@@ -74,14 +81,8 @@ def reading_rows(test: Mapping[str, Any]) -> Table:
     Args:
         test: The entry ``test`` of ``metrics.json``.
     """
-    named = [("this network", test["fused"]), ("late fusion of it", test["late_fusion"])]
-    named += [(f"{name} alone", score) for name, score in test["unimodal"].items()]
-    rows = []
-    for label, score in named:
-        interval = score.get("interval_95")
-        shown = f"{interval[0]:.4f} to {interval[1]:.4f}" if interval else "-"
-        rows.append((label, _fraction(score["score"]), shown, f"{score['correct']} of {test['samples']}"))
-    return Table("Test, one reading", ("", test["metric"], "95 % interval", "right"), tuple(rows))
+    columns, rows = reading_text(test)
+    return Table(f"{test['metric']} on test, one reading of {test['samples']} samples", columns, tuple(rows))
 
 
 def _fraction(value: float | None) -> str:

@@ -4,6 +4,17 @@ from hnas.spaces.architecture import Architecture
 from hnas.spaces.architecture import TrialLike
 from hnas.spaces.backbone import Backbone
 from hnas.spaces.backbone import channels_last
+from hnas.spaces.importing import import_supernet
+from hnas.spaces.importing import imported_missing
+from hnas.spaces.importing import ImportedPart
+from hnas.spaces.importing import ImportReport
+from hnas.spaces.importing import Skipped
+from hnas.spaces.layouts import layouts
+from hnas.spaces.maxout import MAXOUT_VARIANTS
+from hnas.spaces.maxout import MaxoutBackbone
+from hnas.spaces.maxout import MaxoutSpace
+from hnas.spaces.maxout import MaxoutSupernet
+from hnas.spaces.maxout import MaxoutVariant
 from hnas.spaces.ofa_mobilenet_v3 import default_supernet_recipe
 from hnas.spaces.ofa_mobilenet_v3 import OfaBackbone
 from hnas.spaces.ofa_mobilenet_v3 import OfaMobileNetV3
@@ -27,13 +38,21 @@ from hnas.spaces.weights import save_supernet
 from hnas.spaces.weights import supernet_metadata
 
 __all__ = [
+    "MAXOUT_VARIANTS",
     "VARIANTS",
     "Architecture",
     "Backbone",
     "BackboneLayers",
+    "ImportReport",
+    "ImportedPart",
+    "MaxoutBackbone",
+    "MaxoutSpace",
+    "MaxoutSupernet",
+    "MaxoutVariant",
     "OfaBackbone",
     "OfaMobileNetV3",
     "OfaSupernet",
+    "Skipped",
     "Space",
     "SpaceFactory",
     "StageRow",
@@ -44,6 +63,9 @@ __all__ = [
     "default_supernet_recipe",
     "discard_checkpoint",
     "distillation_loss",
+    "import_supernet",
+    "imported_missing",
+    "layouts",
     "load_supernet",
     "recalibrate",
     "save_supernet",

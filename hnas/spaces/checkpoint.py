@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from hnas.base import atomic_path
 from hnas.base import SpaceError
+from hnas.datasets import Samples
 from hnas.spaces.supernet import Supernet
 from hnas.spaces.weights import load_weights
 from hnas.spaces.weights import save_supernet
@@ -79,15 +79,15 @@ class Checkpoint:
         return sorted(self._path.parent.glob(f"{self._path.name}.*.safetensors"))
 
 
-def training_identity(supernet: Supernet, inputs: Tensor, labels: Tensor, recipe: Recipe, seed: int) -> str:
+def training_identity(supernet: Supernet, samples: Samples, recipe: Recipe, seed: int) -> str:
     """Returns a hash of what is trained: space, recipe, seed, all labels, and a sample of the inputs.
 
     Inputs can be many gigabytes: 64 evenly spaced rows stand for them.
     """
-    space = supernet.space
-    rows = inputs[:: max(1, len(inputs) // _SAMPLED_ROWS)].contiguous()
-    what = (space_identity(space), recipe.model_dump_json(), seed, len(inputs))
+    rows = torch.arange(0, len(samples), max(1, len(samples) // _SAMPLED_ROWS))
+    what = (space_identity(supernet.space), recipe.model_dump_json(), seed, len(samples))
     digest = hashlib.sha256(repr(what).encode())
-    for tensor in (rows, labels.contiguous()):
-        digest.update(tensor.cpu().numpy().tobytes())
+    sampled = next(iter(samples.batches([rows]))).inputs[0]
+    for tensor in (sampled, samples.labels):
+        digest.update(tensor.contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()

@@ -13,6 +13,8 @@ from hnas.base import derive_seed
 from hnas.base import Progress
 from hnas.base import seeded
 from hnas.base import SpaceError
+from hnas.datasets import Batch
+from hnas.datasets import Samples
 from hnas.spaces.architecture import Architecture
 from hnas.spaces.backbone import channels_last
 from hnas.spaces.checkpoint import Checkpoint
@@ -34,8 +36,7 @@ _CPU = torch.device("cpu")
 
 def train_supernet(
     supernet: Supernet,
-    inputs: Tensor,
-    labels: Tensor,
+    samples: Samples,
     recipe: Recipe,
     *,
     seed: int,
@@ -48,13 +49,13 @@ def train_supernet(
 
     In each step the largest subnet learns from the labels; the smallest and two random ones learn from the largest's
     probabilities; gradients add up to one optimizer step. Dropout, if the recipe has any, is the largest's alone.
+    A space of one network is trained as any network.
     The outcome follows from weights, data, recipe and seed, interrupted and resumed or not.
 
     Args:
         supernet: What learns, in place; left in eval mode on the accelerator. Its running BatchNorm statistics mix
             those of all subnets: extract and recalibrate before a subnet is used.
-        inputs: Normalised inputs of ``fit``, sample first.
-        labels: Classes (N) or multi-hot (N x outputs).
+        samples: Samples of ``fit`` with one modality.
         recipe: How to train.
         seed: Seeds the order of samples, the random subnets and dropout.
         progress: Receives one stage with a step for each optimizer step.
@@ -67,23 +68,24 @@ def train_supernet(
         SpaceError: Inputs do not fit the space or the labels, or the checkpoint is of another training.
         HnasError: The loss is not finite, or the checkpoint cannot be written.
     """
-    _check(supernet, inputs, labels)
+    _check(supernet, samples)
     supernet.to(accelerator)
-    trainer = Trainer(supernet.parameters(), len(inputs), recipe, derive_seed(seed, "order"))
+    trainer = Trainer(supernet.parameters(), len(samples), recipe, derive_seed(seed, "order"), samples.order)
     keeper = None
     done = 0
     if checkpoint is not None:
-        keeper = Checkpoint(checkpoint, training_identity(supernet, inputs, labels, recipe, seed))
+        keeper = Checkpoint(checkpoint, training_identity(supernet, samples, recipe, seed))
         done = keeper.restore(supernet, trainer)
     supernet.train()
     every = max(1, recipe.epochs // CHECKPOINTS)
     steps = trainer.steps_per_epoch
+    augment = Augmentation(recipe, kind, lambda: samples.spread(0).to(accelerator))
     with progress.stage(f"supernet {supernet.space.variant}", recipe.epochs * steps, done * steps) as stage:
         for epoch in range(done, recipe.epochs):
             # Every epoch has its own random numbers, so that a resumed training draws what it would have drawn.
-            step = _Sandwich(supernet, inputs, labels, recipe, kind, np.random.default_rng(derive_seed(seed, epoch)))
+            step = _Sandwich(supernet, augment, recipe, np.random.default_rng(derive_seed(seed, epoch)))
             with seeded(derive_seed(seed, "dropout", epoch)):
-                trainer.epoch(step, stage)
+                trainer.epoch_of(samples.batches, step, stage)
             if keeper and ((epoch + 1) % every == 0 or epoch + 1 == recipe.epochs):
                 keeper.save(supernet, trainer, epoch + 1)
     supernet.eval()
@@ -97,22 +99,17 @@ def discard_checkpoint(path: Path) -> None:
 class _Sandwich:
     """One step: gradients of four subnets on the same rows."""
 
-    def __init__(
-        self, supernet: Supernet, inputs: Tensor, labels: Tensor, recipe: Recipe, kind: str, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, supernet: Supernet, augment: Augmentation, recipe: Recipe, rng: np.random.Generator) -> None:
         self._supernet = supernet
-        self._inputs = inputs
-        self._labels = labels
+        self._augment = augment
         self._recipe = recipe
         self._rng = rng
-        self._augment = Augmentation(inputs, recipe, kind)
         self._place = next(supernet.parameters()).device
 
-    def __call__(self, rows: Tensor) -> float:
-        x = channels_last(self._augment(self._inputs[rows.to(self._inputs.device)].to(self._place)))
-        labels = self._labels[rows.to(self._labels.device)].to(self._place)
-        space = self._supernet.space
-        logits = self._supernet(x, space.largest(), self._recipe.dropout)
+    def __call__(self, batch: Batch) -> float:
+        x = channels_last(self._augment(batch.inputs[0].to(self._place)))
+        labels = batch.labels.to(self._place)
+        logits = self._supernet(x, self._supernet.space.largest(), self._recipe.dropout)
         loss = task_loss(logits, labels, self._recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         teacher = logits.detach()
@@ -122,6 +119,8 @@ class _Sandwich:
 
     def _students(self) -> list[Architecture]:
         space = self._supernet.space
+        if space.size() == 1:
+            return []
         return [space.smallest(), *(space.random(self._rng) for _ in range(RANDOM_SUBNETS))]
 
 
@@ -138,13 +137,12 @@ def distillation_loss(logits: Tensor, teacher: Tensor, multiclass: bool) -> Tens
     return F.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
 
 
-def _check(supernet: Supernet, inputs: Tensor, labels: Tensor) -> None:
-    space = supernet.space
-    if tuple(inputs.shape[1:]) != tuple(space.input_shape):
-        raise SpaceError(f"inputs have shape {tuple(inputs.shape[1:])}, the space needs {tuple(space.input_shape)}")
-    if len(inputs) != len(labels):
-        raise SpaceError(f"there are {len(inputs)} inputs, but {len(labels)} labels")
-    if len(inputs) < 2:
+def _check(supernet: Supernet, samples: Samples) -> None:
+    space, labels = supernet.space, samples.labels
+    if samples.shapes != (tuple(space.input_shape),):
+        found = ", ".join(map(str, samples.shapes))
+        raise SpaceError(f"inputs have shape {found}, the space needs {tuple(space.input_shape)}")
+    if len(samples) < 2:
         raise SpaceError("a supernet cannot learn from fewer than two samples")
     if labels.ndim == 2 and labels.shape[1] != space.outputs:
         raise SpaceError(f"labels have {labels.shape[1]} columns, the space has {space.outputs} outputs")

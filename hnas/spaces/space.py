@@ -76,6 +76,14 @@ class Space(ABC):
             SpaceError: A gene is missing, unknown or has an impossible value; or the space is another.
         """
 
+    def gene_values(self, architecture: Architecture, prefix: str) -> dict[str, Any]:
+        """Returns what a trial must suggest for ``suggest`` to draw ``architecture``.
+
+        The reverse of ``suggest``; here for spaces whose suggestions are named ``prefix.gene.position``.
+        """
+        genes = self.own(architecture).genes
+        return {f"{prefix}.{name}.{position}": value for name, values in genes for position, value in enumerate(values)}
+
     @abstractmethod
     def largest(self) -> Architecture:
         """Returns the architecture with the most weights."""
@@ -111,6 +119,17 @@ class Space(ABC):
     @abstractmethod
     def reachable_layers(self) -> set[Layer]:
         """Returns every layer that some architecture has."""
+
+    def published_layers(self, architecture: Architecture) -> tuple[Layer, ...]:
+        """Returns what Harmonic-NAS charged for a backbone: all of it with its head, unless a space says otherwise.
+
+        Empty where it charged nothing; the backbone is then named among what is not charged.
+        """
+        return self.layers(architecture).all()
+
+    def reachable_published_layers(self) -> set[Layer]:
+        """Returns every layer that Harmonic-NAS charged for some architecture."""
+        return self.reachable_layers()
 
     @abstractmethod
     def build(self, architecture: Architecture) -> Backbone:

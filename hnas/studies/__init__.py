@@ -1,11 +1,15 @@
 """The Optuna side: settings, storage, sampler, trials, workers, fronts."""
 
-from hnas.studies.backbones import extracted_backbones
+from hnas.studies.backbones import plan_store
+from hnas.studies.coverage import check_coverage
+from hnas.studies.coverage import Coverage
 from hnas.studies.devices import price_plan
 from hnas.studies.devices import profile_spaces
 from hnas.studies.evaluation import Evaluator
 from hnas.studies.evaluation import Score
+from hnas.studies.features import batch_size
 from hnas.studies.features import FeatureStore
+from hnas.studies.features import recalibration_rows
 from hnas.studies.features import Tensors
 from hnas.studies.front import entry
 from hnas.studies.front import find_trial
@@ -18,12 +22,29 @@ from hnas.studies.network import build_network
 from hnas.studies.network import MultimodalNetwork
 from hnas.studies.picking import Pick
 from hnas.studies.picking import pick
+from hnas.studies.plan import Branch
+from hnas.studies.plan import fusion_inputs
 from hnas.studies.plan import parse_plan
 from hnas.studies.plan import Plan
 from hnas.studies.plan import read_plan
 from hnas.studies.presets import threads_for
 from hnas.studies.problem import Problem
 from hnas.studies.problem import require_same_task
+from hnas.studies.published import compare
+from hnas.studies.published import Comparison
+from hnas.studies.published import explain
+from hnas.studies.published import Explanation
+from hnas.studies.published import floored
+from hnas.studies.published import named_plan
+from hnas.studies.published import NamedPlan
+from hnas.studies.published import published_macro
+from hnas.studies.published import published_model
+from hnas.studies.published import published_models
+from hnas.studies.published import published_plan
+from hnas.studies.published import published_problem
+from hnas.studies.published import PublishedModel
+from hnas.studies.readings import comparison_text
+from hnas.studies.readings import reading_text
 from hnas.studies.readings import record_test_reading
 from hnas.studies.readings import test_readings
 from hnas.studies.resolution import recipes_for
@@ -36,6 +57,7 @@ from hnas.studies.session import show
 from hnas.studies.session import StudyLine
 from hnas.studies.settings import FinalRecipe
 from hnas.studies.settings import read_config
+from hnas.studies.settings import Recipes
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
 from hnas.studies.storage import DEFAULT_STORAGE
@@ -44,17 +66,29 @@ from hnas.studies.strategy import strategies
 from hnas.studies.strategy import Strategy
 from hnas.studies.supernets import evaluate_supernets
 from hnas.studies.supernets import train_supernets
+from hnas.studies.threshold_setting import scored_by
+from hnas.studies.threshold_setting import Threshold
+from hnas.studies.thresholds import plan_thresholds
+from hnas.studies.thresholds import threshold_for
+from hnas.studies.thresholds import Thresholds
 
 __all__ = [
     "DEFAULT_STORAGE",
+    "Branch",
+    "Comparison",
+    "Coverage",
     "Evaluator",
+    "Explanation",
     "FeatureStore",
     "FinalRecipe",
     "FrontEntry",
     "MultimodalNetwork",
+    "NamedPlan",
     "Pick",
     "Plan",
     "Problem",
+    "PublishedModel",
+    "Recipes",
     "Score",
     "SearchConfig",
     "Settings",
@@ -62,31 +96,51 @@ __all__ = [
     "Strategy",
     "StudyLine",
     "Tensors",
+    "Threshold",
+    "Thresholds",
     "TrialPoint",
+    "batch_size",
     "build_network",
+    "check_coverage",
+    "compare",
+    "comparison_text",
     "entry",
     "evaluate_supernets",
-    "extracted_backbones",
+    "explain",
     "find_trial",
+    "floored",
     "front",
+    "fusion_inputs",
     "list_studies",
     "make_store",
+    "named_plan",
     "open_stored",
     "parse_plan",
     "pick",
+    "plan_store",
+    "plan_thresholds",
     "price_plan",
     "profile_spaces",
+    "published_macro",
+    "published_model",
+    "published_models",
+    "published_plan",
+    "published_problem",
     "read_config",
     "read_plan",
+    "reading_text",
+    "recalibration_rows",
     "recipes_for",
     "record_test_reading",
     "require_same_task",
     "resume",
+    "scored_by",
     "search",
     "show",
     "strategies",
     "test_readings",
     "threads_for",
+    "threshold_for",
     "train_supernets",
     "trial_plan",
     "trial_points",

@@ -10,10 +10,12 @@ STUDY_VERSION = "hnas:version"
 STUDY_SETTINGS = "hnas:settings"
 STUDY_DATASET_PATH = "hnas:dataset_path"
 STUDY_TRIALS = "hnas:trials"
+STUDY_METRIC = "hnas:metric"
 STUDY_REFERENCE_POINT = "hnas:reference_point"
 STUDY_ARTIFACTS = "hnas:artifacts"
 STUDY_RESCORED_PREFIX = "hnas:rescored:"
 STUDY_TEST_READING_PREFIX = "hnas:test_reading:"
+STUDY_PAGE = "hnas:page"
 
 TRIAL_KEY = "key"
 TRIAL_CANDIDATE = "candidate"
@@ -21,10 +23,14 @@ TRIAL_REUSED_FROM = "reused_from"
 TRIAL_ARCHITECTURE = "architecture"
 TRIAL_SCORE = "score"
 TRIAL_LOG_LOSS = "log_loss"
+TRIAL_ERRORS = "errors"
+TRIAL_THRESHOLDS = "thresholds"
 TRIAL_UNIMODAL = "unimodal_scores"
 TRIAL_LATE_SCORE = "late_score"
 TRIAL_LATE_LOG_LOSS = "late_log_loss"
 TRIAL_COSTS = "costs"
+TRIAL_LATENCY = "latency_ms"
+TRIAL_ENERGY = "energy_mj"
 TRIAL_SECONDS = "seconds"
 TRIAL_SEED = "seed"
 TRIAL_FEASIBLE = "feasible"
@@ -35,9 +41,11 @@ TRIAL_ERROR = "error"
 TRIAL_GIVEN_UP = "given_up"
 TRIAL_ATTEMPT = "attempt"
 TRIAL_RETRY_OF = "retry_of"
+TRIAL_ENQUEUED = "enqueued"
 
 SAMPLER_GENERATION = "NSGAIISampler:generation"
 SAMPLER_PARENTS_PREFIX = "NSGAIISampler:parent:"
+SAMPLER_CONSIDERED_PREFIX = "NSGAIISampler:considered:"
 
 REPLAYED = (
     TRIAL_KEY,
@@ -45,6 +53,8 @@ REPLAYED = (
     TRIAL_ARCHITECTURE,
     TRIAL_SCORE,
     TRIAL_LOG_LOSS,
+    TRIAL_ERRORS,
+    TRIAL_THRESHOLDS,
     TRIAL_UNIMODAL,
     TRIAL_LATE_SCORE,
     TRIAL_LATE_LOG_LOSS,

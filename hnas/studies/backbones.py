@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hnas.base import Progress
-from hnas.spaces import Backbone
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
 from hnas.studies.plan import Plan
 from hnas.studies.presets import threads_for
 from hnas.studies.supernets import load_supernets
-from hnas.studies.supernets import trained_supernet
+from hnas.studies.supernets import supernet_files
 from hnas.training import cpu_threads
 from hnas.training import Recipe
 
 
-def extracted_backbones(plan: Plan, tensors: Tensors, recipe: Recipe, progress: Progress) -> dict[str, Backbone]:
-    """Returns the backbones of a network with the weights of their supernets, recalibrated on ``fit``.
+def plan_store(
+    plan: Plan, tensors: Tensors, recipes: Mapping[str, Recipe], given: Mapping[str, str], progress: Progress
+) -> FeatureStore:
+    """Returns where the backbones of a network, with the weights of their supernets, and their features are found.
 
     Args:
         plan: The network.
         tensors: The data.
-        recipe: How supernets are trained that are not there yet.
+        recipes: How supernets are trained that are not there yet, by modality.
+        given: Supernet files by modality, to be used instead.
         progress: Hears of that training.
     """
     spaces = {branch.modality: branch.space for branch in plan.branches}
     with cpu_threads(threads_for(tensors.dataset.task)):
-        paths = {name: trained_supernet(tensors, name, space, recipe, progress) for name, space in spaces.items()}
-    store = FeatureStore(tensors, load_supernets(paths, spaces, tensors.accelerator), plan.genotype.length)
-    return {branch.modality: store.backbone(branch) for branch in plan.branches}
+        paths = supernet_files(tensors, spaces, recipes, given, progress)
+    supernets = load_supernets(paths, spaces, tensors.accelerator)
+    return FeatureStore(tensors, supernets, plan.genotype.length or 1)  # Late fusion reads no taps.

@@ -14,7 +14,7 @@ from hnas.studies.stored import StoredStudy
 
 
 def baselines(stored: StoredStudy, picked: FrontEntry | None) -> dict[str, Any]:
-    """Returns what the picked trial is to be compared with, as fractions (the metric on val).
+    """Returns what the picked trial is to be compared with, as fractions (the study's metric on val).
 
     Returns:
         ``unimodal`` (by modality), ``late_fusion`` and ``learned`` of the picked trial, and ``random``: the best of the
@@ -23,6 +23,7 @@ def baselines(stored: StoredStudy, picked: FrontEntry | None) -> dict[str, Any]:
     best = best_random(stored)
     attributes = find_trial(stored, picked.trial).user_attrs if picked else {}
     return {
+        "metric": stored.metric,
         "trial": picked.trial if picked else None,
         "unimodal": attributes.get(names.TRIAL_UNIMODAL),
         "late_fusion": attributes.get(names.TRIAL_LATE_SCORE),

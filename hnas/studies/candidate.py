@@ -75,3 +75,16 @@ class GeneReader:
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         """Returns the given value of a categorical gene."""
         return self._values.get(name, choices[0])
+
+
+def is_listed(genes: BaseDistribution) -> bool:
+    """Returns whether a gene has values that can be listed, each as likely as another."""
+    return isinstance(genes, CategoricalDistribution) or (isinstance(genes, IntDistribution) and not genes.log)
+
+
+def gene_values(genes: BaseDistribution) -> list[Any]:
+    """Returns all values of a gene, in order."""
+    if isinstance(genes, CategoricalDistribution):
+        return list(genes.choices)
+    assert isinstance(genes, IntDistribution)
+    return list(range(genes.low, genes.high + 1, genes.step))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from hnas.base import derive_seed
 from hnas.base import Progress
 from hnas.costs import Layer
 from hnas.fusion import CostModel
+from hnas.fusion import Features
 from hnas.fusion import fusion_spaces
 from hnas.fusion import Genotype
 from hnas.fusion import predict
@@ -20,9 +23,11 @@ from hnas.studies.candidate import Candidate
 from hnas.studies.features import FeatureStore
 from hnas.studies.plan import Branch
 from hnas.studies.problem import Problem
+from hnas.training import fit_threshold
 from hnas.training import log_loss
 from hnas.training import log_probabilities
 from hnas.training import metrics
+from hnas.training import wrong_decisions
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,14 @@ class Score:
     Attributes:
         metric: The task's metric, a fraction in [0, 1].
         log_loss: Mean negative log-likelihood in nats.
+        errors: Wrong answers: samples, or, in a multilabel task, single decisions on a sample and a label.
+        threshold: With which a multilabel task was answered; else None.
     """
 
     metric: float
     log_loss: float
+    errors: int
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,31 @@ class Evaluator:
         self._problem = problem
         self._store = store
 
-    def score(self, logits: Tensor, labels: Tensor) -> Score:
+    def score(self, logits: Tensor, labels: Tensor, threshold: float | None = None) -> Score:
         """Scores logits (samples, outputs) by the task's metric and by log-loss."""
-        return Score(metrics.get(self._problem.task.metric)(logits, labels), log_loss(logits, labels))
+        return Score(
+            metrics.get(self._problem.task.metric)(logits, labels, threshold),
+            log_loss(logits, labels),
+            wrong_decisions(logits, labels, threshold),
+            threshold,
+        )
+
+    def _judged(self, answer: Callable[[Features], Tensor], branches: tuple[Branch, ...]) -> Score:
+        """Scores on ``val`` what answers; the threshold, if it is to be fitted, comes from its logits on ``search``."""
+        threshold = self._problem.threshold
+        if isinstance(threshold, str):
+            search = self._store.features(branches, "search")
+            threshold = fit_threshold(answer(search), search.labels, metrics.get(self._problem.task.metric))
+        val = self._store.features(branches, "val")
+        return self.score(answer(val), val.labels, threshold)
 
     def late(self, candidate: Candidate) -> LateResult:
         """Scores late fusion of a candidate's backbones, and each backbone alone."""
-        features = self._store.features(self._problem.branches(candidate), "val")
+        branches = self._problem.branches(candidate)
         names = [name for name, _ in candidate.architectures]
         return LateResult(
-            self.score(self.late_logits(features.logits), features.labels),
-            {name: self.score(logits, features.labels) for name, logits in zip(names, features.logits, strict=True)},
+            self._judged(lambda features: self.late_logits(features.logits), branches),
+            {name: self._judged(partial(_own_logits, position), branches) for position, name in enumerate(names)},
         )
 
     def late_logits(self, logits: Sequence[Tensor]) -> Tensor:
@@ -95,7 +118,7 @@ class Evaluator:
             self._store.features(branches, "fit"),
             self._store.features(branches, "search"),
             self._problem.settings.recipes.search,
-            self._cost_model(branches),
+            self.cost_model(branches),
             derive_seed("search", seed, candidate.key),
             progress,
         )
@@ -112,15 +135,16 @@ class Evaluator:
             derive_seed("derived", seed, candidate.key),
             progress,
         )
-        features = self._store.features(branches, "val")
-        return self.score(predict(network, features), features.labels)
+        return self._judged(partial(predict, network), branches)
 
     @property
-    def val_size(self) -> int:
-        """Number of samples that scores are computed on."""
-        return self._problem.dataset.size("val")
+    def val_answers(self) -> str:
+        """How many answers on val may be wrong, as text: of `Score.errors`, the whole."""
+        samples, task = self._problem.dataset.size("val"), self._problem.task
+        return str(samples) if task.kind == "multiclass" else f"{samples} x {task.outputs} decisions"
 
-    def _cost_model(self, branches: tuple[Branch, ...]) -> CostModel:
+    def cost_model(self, branches: tuple[Branch, ...]) -> CostModel:
+        """Returns what the fusion search is told of the device: layers, and backbones as far as fusion decides them."""
         accounting = self._problem.table.accounting
         if accounting != "deployed":
             return CostModel(self._layer_costs, accounting)
@@ -138,3 +162,7 @@ class Evaluator:
     def _layer_costs(self, layer: Layer) -> tuple[float, float | None]:
         entry = self._problem.table.layers[layer.key]
         return entry.latency_ms, entry.energy_mj
+
+
+def _own_logits(position: int, features: Features) -> Tensor:
+    return features.logits[position]

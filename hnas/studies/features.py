@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from hnas.datasets import Dataset
-from hnas.datasets import normalised
+from hnas.datasets import in_order
+from hnas.datasets import open_samples
+from hnas.datasets import Samples
 from hnas.fusion import Features
 from hnas.fusion import pool_tap
 from hnas.spaces import Backbone
@@ -24,10 +28,19 @@ SEARCH_SPLITS = ("fit", "search", "val")
 
 CACHE_BYTES = 2 * 1024**3
 BATCH = 256
+"""Samples that a backbone computes at once, at most."""
+
+BATCH_NUMBERS = 4_000_000
+"""Numbers in a batch of inputs, at most: activations take many times their space."""
+
+RECALIBRATION_SAMPLES = 2048
+"""Statistics over so many samples are as good as over all (once-for-all takes 2,000)."""
 
 
 class Tensors:
-    """Normalised inputs and labels of a dataset, each split read once and when first asked for.
+    """Normalised samples and labels of a dataset on an accelerator.
+
+    Small inputs are read once, when first asked for, and held; large ones are read batch by batch.
 
     Args:
         dataset: The data.
@@ -37,15 +50,18 @@ class Tensors:
     def __init__(self, dataset: Dataset, accelerator: torch.device) -> None:
         self.dataset = dataset
         self.accelerator = accelerator
-        self._inputs: dict[tuple[str, str], Tensor] = {}
+        self._samples: dict[tuple[str, str], Samples] = {}
         self._labels: dict[str, Tensor] = {}
 
-    def inputs(self, split: str, modality: str) -> Tensor:
-        """Returns the normalised inputs of one modality, float32, sample first."""
-        if (split, modality) not in self._inputs:
-            values = normalised(self.dataset.inputs(split, modality), self.dataset.task.modality(modality))
-            self._inputs[split, modality] = values.to(self.accelerator)
-        return self._inputs[split, modality]
+    def samples(self, split: str, modality: str) -> Samples:
+        """Returns the samples of one split with one modality."""
+        if (split, modality) not in self._samples:
+            self._samples[split, modality] = open_samples(self.dataset, [split], [modality], self.accelerator)
+        return self._samples[split, modality]
+
+    def joint(self, splits: Sequence[str], modalities: Sequence[str]) -> Samples:
+        """Returns the samples of some splits, one after the other, with some modalities."""
+        return open_samples(self.dataset, splits, modalities, self.accelerator)
 
     def labels(self, split: str) -> Tensor:
         """Returns the labels: int64 classes, or multi-hot."""
@@ -95,7 +111,8 @@ class FeatureStore:
     def backbone(self, branch: Branch) -> Backbone:
         """Extracts the backbone of a branch and recalibrates its BatchNorm on ``fit``."""
         backbone = self._supernets[branch.modality].extract(branch.architecture)
-        recalibrate(backbone, equal_batches(self.tensors.inputs("fit", branch.modality)))
+        samples = self.tensors.samples("fit", branch.modality)
+        recalibrate(backbone, (batch.inputs[0] for batch in samples.batches(recalibration_rows(samples))))
         return backbone
 
     def branch(self, branch: Branch) -> BackboneFeatures:
@@ -127,8 +144,9 @@ class FeatureStore:
         for split in SEARCH_SPLITS:
             answers = []
             pooled: list[list[Tensor]] = [[] for _ in branch.taps]
-            for batch in torch.split(self.tensors.inputs(split, branch.modality), BATCH):
-                states, answer = backbone(channels_last(batch))
+            samples = self.tensors.samples(split, branch.modality)
+            for batch in in_order(samples, batch_size(samples)):
+                states, answer = backbone(channels_last(batch.inputs[0]))
                 answers.append(answer)
                 for held, tap in zip(pooled, branch.taps, strict=True):
                     held.append(pool_tap(states[tap], self._length).contiguous())
@@ -137,6 +155,17 @@ class FeatureStore:
         return BackboneFeatures(taps, logits)
 
 
-def equal_batches(inputs: Tensor) -> list[Tensor]:
-    """Returns ``inputs`` in batches of nearly equal size, at most `BATCH`, since each counts the same in BatchNorm."""
-    return list(inputs.tensor_split(-(-len(inputs) // BATCH)))
+def batch_size(samples: Samples) -> int:
+    """Returns how many samples are computed at once where nothing is learned."""
+    return max(16, min(BATCH, BATCH_NUMBERS // max(math.prod(shape) for shape in samples.shapes)))
+
+
+def recalibration_rows(samples: Samples) -> list[Tensor]:
+    """Returns the rows that BatchNorm is recalibrated on: all, or as many as it needs, evenly spaced.
+
+    Batches are of nearly equal size, since each counts the same in BatchNorm.
+    """
+    rows = torch.arange(len(samples))
+    if len(samples) > RECALIBRATION_SAMPLES:
+        rows = torch.linspace(0, len(samples) - 1, RECALIBRATION_SAMPLES).round().long()
+    return list(rows.tensor_split(-(-len(rows) // batch_size(samples))))

@@ -22,6 +22,8 @@ from hnas.studies.plan import parse_plan
 from hnas.studies.plan import Plan
 from hnas.studies.problem import Problem
 from hnas.studies.stored import StoredStudy
+from hnas.studies.thresholds import BEFORE_RECORDED
+from hnas.studies.thresholds import Thresholds
 from hnas.studies.worker import finished_trials
 
 RESCORE_SEEDS = 3
@@ -42,6 +44,8 @@ class FrontEntry:
         energy_mj: Predicted by the cost table, or None.
         architecture: The content of its architecture file.
         key: The candidate's canonical key.
+        errors: Wrong answers on val, like ``score``; None where they were not counted.
+        thresholds: Of a multilabel task: those of the trial itself, with which the network is exported; else None.
     """
 
     trial: int
@@ -53,6 +57,8 @@ class FrontEntry:
     energy_mj: float | None
     architecture: dict[str, Any]
     key: str
+    errors: float | None = None
+    thresholds: Thresholds | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the entry as ``hnas show --json`` prints it."""
@@ -63,6 +69,7 @@ class FrontEntry:
             "log_loss": self.log_loss,
             "latency_ms": self.latency_ms,
             "energy_mj": self.energy_mj,
+            "thresholds": self.thresholds.to_json() if self.thresholds else None,
             "architecture": self.architecture,
         }
 
@@ -105,8 +112,8 @@ def find_trial(stored: StoredStudy, number: int) -> FrozenTrial:
 
 
 def first_generation(stored: StoredStudy) -> list[FrozenTrial]:
-    """Returns the finished trials of the first, random, generation."""
-    trials = finished_trials(stored.study)
+    """Returns the finished trials of the first generation that were drawn at random, not enqueued."""
+    trials = [trial for trial in finished_trials(stored.study) if names.TRIAL_ENQUEUED not in trial.user_attrs]
     return [trial for trial in trials if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
 
 
@@ -139,7 +146,12 @@ def rescore_front(stored: StoredStudy, problem: Problem, evaluator: Evaluator, p
             for number in range(RESCORE_SEEDS):
                 scores.append(_fresh_score(candidate, genotype, evaluator, number))
                 stage.advance()
-            found = {"scores": [score.metric for score in scores], "log_losses": [score.log_loss for score in scores]}
+            found = {
+                "scores": [score.metric for score in scores],
+                "log_losses": [score.log_loss for score in scores],
+                "errors": [score.errors for score in scores],
+                "thresholds": [score.threshold for score in scores],
+            }
             stored.study.set_user_attr(f"{names.STUDY_RESCORED_PREFIX}{trial.number}", found)
 
 
@@ -149,8 +161,8 @@ def _fresh_score(candidate: Candidate, genotype: Genotype, evaluator: Evaluator,
     return evaluator.derived(candidate, genotype, derive_seed("fresh", number), Progress())
 
 
-def _rescored(stored: StoredStudy, trial: FrozenTrial) -> dict[str, list[float]] | None:
-    found: dict[str, list[float]] | None = stored.study.user_attrs.get(f"{names.STUDY_RESCORED_PREFIX}{trial.number}")
+def _rescored(stored: StoredStudy, trial: FrozenTrial) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = stored.study.user_attrs.get(f"{names.STUDY_RESCORED_PREFIX}{trial.number}")
     return found
 
 
@@ -166,6 +178,8 @@ def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
     fresh = _rescored(stored, trial)
     scores = fresh["scores"] if fresh else [attributes[names.TRIAL_SCORE]]
     losses = fresh["log_losses"] if fresh else [attributes[names.TRIAL_LOG_LOSS]]
+    # Studies of earlier versions did not count errors.
+    counted = fresh.get("errors") if fresh else attributes.get(names.TRIAL_ERRORS)
     return FrontEntry(
         trial=trial.number,
         score=statistics.fmean(scores),
@@ -176,7 +190,18 @@ def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
         energy_mj=attributes[names.TRIAL_COSTS]["energy_mj"],
         architecture=attributes[names.TRIAL_ARCHITECTURE],
         key=attributes[names.TRIAL_KEY],
+        errors=statistics.fmean(counted) if isinstance(counted, list) else counted,
+        thresholds=_thresholds(attributes),
     )
+
+
+def _thresholds(attributes: dict[str, Any]) -> Thresholds | None:
+    if names.TRIAL_THRESHOLDS in attributes:
+        return Thresholds.from_json(attributes[names.TRIAL_THRESHOLDS])
+    architecture = attributes[names.TRIAL_ARCHITECTURE]
+    if architecture.get("kind") != "multilabel":
+        return None
+    return Thresholds.same(BEFORE_RECORDED, architecture["backbones"])
 
 
 def front(stored: StoredStudy) -> list[FrontEntry]:

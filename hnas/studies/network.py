@@ -57,6 +57,9 @@ class MultimodalNetwork(nn.Module):
         fusion: The fusion network of ``plan.genotype``.
     """
 
+    threshold: float | None = None
+    """Of a multilabel task: the probability above which a label is present; it comes with an exported model."""
+
     def __init__(
         self, plan: Plan, modalities: Sequence[Modality], backbones: Mapping[str, Backbone], fusion: FusionNetwork
     ) -> None:

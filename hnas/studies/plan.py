@@ -13,6 +13,7 @@ from hnas.base import SpaceError
 from hnas.costs import Accounting
 from hnas.costs import Charge
 from hnas.costs import CostTable
+from hnas.costs import Layer
 from hnas.costs import Price
 from hnas.costs import price
 from hnas.fusion import fusion_spaces
@@ -96,20 +97,28 @@ class Plan:
         """Returns what an accounting charges, and what it does not.
 
         Args:
-            accounting: ``deployed`` charges what the exported graph runs; ``published`` charges each backbone with its
-                head and every node written, and nothing else (Ghebriout et al., 2023).
+            accounting: ``deployed`` charges what the exported graph runs; ``published`` charges each backbone as
+                Harmonic-NAS did (with its head; text not at all) and every node written, and nothing else (Ghebriout et
+                al., 2023).
         """
         charges: list[Charge] = []
         for branch, count in zip(self.branches, self.state_counts(), strict=True):
-            layers = branch.space.layers(branch.architecture)
-            if accounting == "published" or self.needs_logits:
-                charged = layers.all()
-            else:
-                charged = tuple(layer for state in layers.states[:count] for layer in state)
-            charges += [Charge(branch.modality, layer) for layer in charged]
+            charges += [Charge(branch.modality, layer) for layer in self._backbone_layers(branch, count, accounting)]
+        not_charged = []
+        if accounting == "published":
+            charged = {charge.part for charge in charges}
+            not_charged = [f"{b.modality} (whole backbone)" for b in self.branches if b.modality not in charged]
         fused = fusion_spaces.get(self.genotype.kind)().charges(self.genotype, self.inputs, accounting)
         charges += [Charge("fusion", layer) for layer in fused.layers]
-        return charges, list(fused.not_charged)
+        return charges, [*not_charged, *fused.not_charged]
+
+    def _backbone_layers(self, branch: Branch, count: int, accounting: Accounting) -> tuple[Layer, ...]:
+        if accounting == "published":
+            return branch.space.published_layers(branch.architecture)
+        layers = branch.space.layers(branch.architecture)
+        if self.needs_logits:
+            return layers.all()
+        return tuple(layer for state in layers.states[:count] for layer in state)
 
     def price(self, table: CostTable, accounting: Accounting | None = None) -> Price:
         """Prices the network.

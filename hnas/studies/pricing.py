@@ -68,7 +68,8 @@ class Pricer:
         taps = sum(len(branch.taps) for branch in self._problem.branches(candidate))
         layers = {op: primitive_layer(op, macro.channels, macro.length) for op in primitives.names()}
         op = min(layers, key=lambda name: self._layer_cost(layers[name], cost))
-        nodes = (Node((0, 1), op),) * macro.nodes
+        # What a search derives is pruned: of a cell's nodes a single one may be left.
+        nodes = (Node((0, 1), op),)
         for x, y in itertools.combinations(range(taps), 2):
             chain = [Cell((taps + position - 1, x), nodes) for position in range(1, macro.cells)]
             head = (taps + macro.cells - 1,)
@@ -127,10 +128,11 @@ class Pricer:
                 memory[layer] = self._layer_cost(layer, cost)
             return memory[layer]
 
+        if self._table.accounting == "published":
+            yield "whole", sum(map(price_of, space.published_layers(architecture)))
+            return
         layers = space.layers(architecture)
         yield "whole", sum(map(price_of, layers.all()))
-        if self._table.accounting == "published":
-            return
         ends = list(itertools.accumulate(sum(map(price_of, state)) for state in layers.states))
         shapes = space.state_shapes(architecture)
         taps = space.taps(architecture)

@@ -21,6 +21,8 @@ from hnas.studies.settings import BackboneSettings
 from hnas.studies.settings import Settings
 from hnas.studies.strategy import strategies
 from hnas.studies.strategy import Strategy
+from hnas.studies.threshold_setting import Threshold
+from hnas.studies.thresholds import BEFORE_RECORDED
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class Problem:
     def task(self) -> Task:
         """What is learned."""
         return self.dataset.task
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """How a multilabel task's answers follow from probabilities; None for multiclass tasks."""
+        if self.task.kind == "multiclass":
+            return None
+        return BEFORE_RECORDED if self.settings.threshold is None else self.settings.threshold
 
     @cached_property
     def strategy(self) -> Strategy:

@@ -40,6 +40,7 @@ from hnas.studies.settings import Recipes
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
 from hnas.studies.strategy import strategies
+from hnas.studies.thresholds import threshold_for
 
 
 def resolve(config: SearchConfig, progress: Progress) -> Problem:
@@ -54,6 +55,7 @@ def resolve(config: SearchConfig, progress: Progress) -> Problem:
     """
     dataset = open_dataset(locate_dataset(config.dataset))
     verify_dataset(dataset)
+    threshold = threshold_for(config.threshold, dataset.task)
     backbones, fusion, recipes = resolved_spaces(config, dataset.task)
     strategies.get(config.strategy)
     spaces = spaces_for(dataset.task, backbones)
@@ -65,6 +67,7 @@ def resolve(config: SearchConfig, progress: Progress) -> Problem:
         table_sha256=table.sha256,
         objectives=_objectives(config, table),
         score=config.score,
+        threshold=threshold,
         max_latency_ms=config.max_latency_ms,
         max_energy_mj=config.max_energy_mj,
         backbones=backbones,
@@ -78,36 +81,66 @@ def resolve(config: SearchConfig, progress: Progress) -> Problem:
     return Problem(settings, dataset, table, spaces)
 
 
-def recipes_for(config: SearchConfig, task: Task) -> Recipes:
-    """Returns the recipes of a task's preset with the changes of a configuration.
+def recipes_for(config: SearchConfig, task: Task, spaces: Mapping[str, Space]) -> Recipes:
+    """Returns the recipes of a task's preset, and of the spaces for their supernets, with a configuration's changes.
+
+    Args:
+        config: ``recipes.supernet`` changes the recipes of all supernets, ``recipes.supernets`` those of single
+            modalities.
+        task: What is learned.
+        spaces: Backbone space of each modality.
 
     Raises:
         SettingsError: A recipe or a field is unknown or impossible.
     """
-    return checked(Recipes, _merged(preset_for(task).recipes.model_dump(), config.recipes), "under 'recipes'")
+    preset = preset_for(task)
+    changes = dict(config.recipes)
+    common = changes.pop("supernet", {})
+    base = {
+        "supernets": {name: _merged(space.supernet_recipe().model_dump(), common) for name, space in spaces.items()},
+        "search": preset.search.model_dump(),
+        "derived": preset.derived.model_dump(),
+        "final": preset.final.model_dump(),
+    }
+    unknown = sorted(changes.get("supernets", {}).keys() - spaces.keys())
+    if unknown:
+        raise SettingsError(
+            f"'recipes.supernets' names '{unknown[0]}'; dataset '{task.name}' has the modalities {', '.join(spaces)}"
+        )
+    return checked(Recipes, _merged(base, changes), "under 'recipes'")
 
 
 def resolved_spaces(config: SearchConfig, task: Task) -> tuple[dict[str, BackboneSettings], FusionSettings, Recipes]:
-    """Returns backbones, fusion and recipes of a configuration, gaps filled from the task's preset.
+    """Returns backbones, fusion and recipes of a configuration, gaps filled from the task's preset and its spaces.
 
     Raises:
-        HnasError: A setting or a fusion kind is unknown or impossible, or no preset covers the task.
+        HnasError: A setting, a space or a fusion kind is unknown or impossible, or no preset covers the task.
     """
-    preset = preset_for(task)
-    fusion = checked(FusionSettings, _merged(preset.fusion.model_dump(), config.fusion), "under 'fusion'")
-    recipes = recipes_for(config, task)
-    for kind in fusion.kinds:
+    fusion = merged_fusion(preset_for(task).fusion, config)
+    backbones = config.backbones or backbones_for(task)
+    return backbones, fusion, recipes_for(config, task, spaces_for(task, backbones))
+
+
+def merged_fusion(fusion: FusionSettings, config: SearchConfig) -> FusionSettings:
+    """Returns fusion settings with the changes of a configuration.
+
+    Raises:
+        HnasError: A setting or a fusion kind is unknown or impossible.
+    """
+    changed = checked(FusionSettings, _merged(fusion.model_dump(), config.fusion), "under 'fusion'")
+    for kind in changed.kinds:
         fusion_spaces.get(kind)
-    return config.backbones or backbones_for(task), fusion, recipes
+    return changed
 
 
 def reachable_layers(
     spaces: Mapping[str, Space], fusion: FusionSettings, task: Task, accounting: Accounting
 ) -> set[Layer]:
     """Returns every layer that some network of these spaces can be charged for."""
-    layers = {layer for space in spaces.values() for layer in space.reachable_layers()}
     if accounting == "published":
+        layers = {layer for space in spaces.values() for layer in space.reachable_published_layers()}
         return layers | {primitive_layer(op, fusion.channels, fusion.length) for op in primitives.names()}
+    layers = {layer for space in spaces.values() for layer in space.reachable_layers()}
     # The largest architecture passes through every shape that any state of the space can have.
     shapes = {name: tuple(dict.fromkeys(space.state_shapes(space.largest()))) for name, space in spaces.items()}
     inputs = FusionInputs.of(shapes, task.outputs, task.kind == "multiclass")

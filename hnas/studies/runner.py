@@ -16,6 +16,7 @@ from hnas.fusion import Genotype
 from hnas.studies import attributes as names
 from hnas.studies.candidate import Candidate
 from hnas.studies.evaluation import Evaluator
+from hnas.studies.evaluation import LateResult
 from hnas.studies.evaluation import Score
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
@@ -93,6 +94,8 @@ class TrialRunner:
         if affordable or not candidate.macro.cells:
             # Learned fusion that nobody can afford has no network: none was searched.
             trial.set_user_attr(names.TRIAL_ARCHITECTURE, self._problem.plan(candidate, genotype).to_json())
+        if score.threshold is not None:
+            trial.set_user_attr(names.TRIAL_THRESHOLDS, thresholds_json(score, late))
         return self._record(trial, score, price, seconds)
 
     def _bound(self, candidate: Candidate) -> tuple[Price, bool]:
@@ -124,6 +127,7 @@ class TrialRunner:
         trial.set_user_attr(names.TRIAL_FEASIBLE, not self._excess(price))
         trial.set_user_attr(names.TRIAL_SCORE, score.metric)
         trial.set_user_attr(names.TRIAL_LOG_LOSS, score.log_loss)
+        trial.set_user_attr(names.TRIAL_ERRORS, score.errors)
         trial.set_user_attr(names.TRIAL_COSTS, costs_json(price))
         trial.set_user_attr(names.TRIAL_SECONDS, {name: round(value, 4) for name, value in seconds.items()})
         return objective_values(self._problem, score, price)
@@ -138,6 +142,12 @@ def objective_values(problem: Problem, score: Score, price: Price) -> tuple[floa
         "energy": price.energy_mj,
     }
     return tuple(float(value) for name in settings.objectives if (value := values[name]) is not None)
+
+
+def thresholds_json(fused: Score, late: LateResult) -> dict[str, object]:
+    """Returns the thresholds of a multilabel task's trial as it keeps them."""
+    unimodal = {name: score.threshold for name, score in late.unimodal.items()}
+    return {"fused": fused.threshold, "late_fusion": late.fused.threshold, "unimodal": unimodal}
 
 
 def costs_json(price: Price) -> dict[str, object]:

@@ -18,6 +18,8 @@ from hnas.datasets import sources
 from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.baselines import baselines
+from hnas.studies.enqueue import enqueue
+from hnas.studies.enqueue import wanted_candidates
 from hnas.studies.evaluation import Evaluator
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
@@ -43,16 +45,17 @@ from hnas.studies.stored import make_sampler
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
 from hnas.studies.stored import with_sampler
+from hnas.studies.supernets import given_hashes
 from hnas.studies.supernets import load_supernets
+from hnas.studies.supernets import supernet_files
 from hnas.studies.supernets import supernet_hashes
-from hnas.studies.supernets import trained_supernet
 from hnas.studies.worker import finished_trials
 from hnas.studies.worker import Worker
 from hnas.training import accelerator
 from hnas.training import cpu_threads
 
 FEW_ERRORS = 10
-"""With fewer errors on val than this, the metric cannot rank."""
+"""With fewer errors on val than this (multilabel: wrong decisions on a sample and a label), the metric cannot rank."""
 
 
 def search(config: SearchConfig, progress: Progress | None = None) -> StoredStudy:
@@ -73,21 +76,22 @@ def search(config: SearchConfig, progress: Progress | None = None) -> StoredStud
     device = accelerator(config.accelerator)
     check_storage(config.storage)
     problem = resolve(config, progress)
+    wanted = wanted_candidates(config.enqueue, problem)
     storage = open_storage(config.storage)
     artifacts = StudyArtifacts(storage, Path(config.artifacts) if config.artifacts else None)
     if config.name and exists(config.name, storage):
         stored = _joined(config, problem, storage, artifacts)
+        enqueue(wanted, stored, progress)
         return _run(stored, stored.problem(config.dataset), device, config.trials, config.timeout, progress)
     Pricer(problem).check_budgets()
     tensors = Tensors(problem.dataset, device)
-    recipe = problem.settings.recipes.supernet
+    recipes = problem.settings.recipes.supernets
     with cpu_threads(threads_for(problem.task)):
-        paths = {
-            name: trained_supernet(tensors, name, space, recipe, progress) for name, space in problem.spaces.items()
-        }
+        paths = supernet_files(tensors, problem.spaces, recipes, config.supernets, progress)
     settings = problem.settings.model_copy(update={"supernet_sha256": supernet_hashes(paths)})
     problem = Problem(settings, problem.dataset, problem.table, problem.spaces)
     stored = _create_or_join(config, problem, storage, artifacts, paths)
+    enqueue(wanted, stored, progress)
     return _run(stored, problem, device, config.trials, config.timeout, progress)
 
 
@@ -110,7 +114,7 @@ def _create_or_join(
 def _joined(config: SearchConfig, problem: Problem, storage: RDBStorage, artifacts: StudyArtifacts) -> StoredStudy:
     """Opens the study that the configuration names, if it is the same, and asks it for the trials wanted."""
     stored = open_study(str(config.name), storage, artifacts, CREATION_SECONDS)
-    join_study(stored, _with_population(problem, config, stored))
+    join_study(stored, _with_population(problem, config, stored), given_hashes(config.supernets))
     stored.ask_for(config.trials)
     return stored
 
@@ -200,11 +204,11 @@ def _warn_if_nearly_solved(stored: StoredStudy, evaluator: Evaluator, progress: 
     entries = front(stored)
     if stored.settings.score == "log_loss" or not entries:
         return
-    errors = round((1 - max(item.score for item in entries)) * evaluator.val_size)
+    errors = min((item.errors for item in entries if item.errors is not None), default=FEW_ERRORS)
     if errors < FEW_ERRORS:
         progress.say(
-            f"val is nearly solved ({errors} of {evaluator.val_size} wrong at best): the metric cannot rank "
-            "networks this good; a study with --score log_loss can"
+            f"val is nearly solved ({errors:.3g} of {evaluator.val_answers} wrong at best): {stored.metric} cannot "
+            "rank networks this good; a study with --score log_loss can"
         )
 
 
@@ -268,7 +272,10 @@ def show(stored: StoredStudy) -> dict[str, Any]:
         "study": stored.name,
         "dataset": settings.dataset,
         "device": settings.device,
-        "metric": stored.study.metric_names[0] if stored.study.metric_names else "score",
+        "metric": stored.metric,
+        "split": "val",
+        "threshold": settings.threshold,
+        "ranked_by": stored.metric if settings.score == "metric" else settings.score,
         "objectives": list(settings.objectives),
         "budgets": {"latency_ms": settings.max_latency_ms, "energy_mj": settings.max_energy_mj},
         "population": settings.population,

@@ -17,10 +17,12 @@ from pydantic import BaseModel
 from pydantic import ConfigDict
 from pydantic import Field
 from pydantic import field_validator
+from pydantic import model_validator
 from pydantic import ValidationError
 
 from hnas.base import SettingsError
 from hnas.fusion import SearchRecipe
+from hnas.studies.threshold_setting import Threshold
 from hnas.training import Recipe
 
 M = TypeVar("M", bound=BaseModel)
@@ -84,9 +86,9 @@ class FinalRecipe(Recipe):
 
 
 class Recipes(_Model):
-    """How everything in a study is trained."""
+    """How everything in a study is trained; supernets by modality."""
 
-    supernet: Recipe
+    supernets: dict[str, Recipe]
     search: SearchRecipe
     derived: Recipe
     final: FinalRecipe
@@ -102,6 +104,8 @@ class Settings(_Model):
         table_sha256: Hash of the cost table.
         objectives: What is optimised, ``score`` first.
         score: What ranks: the task's ``metric``, or ``log_loss``.
+        threshold: Of a multilabel task's answers. None for multiclass tasks; in a multilabel study, that it was made
+            before thresholds were recorded, with 0.5.
         max_latency_ms: Budget, or None.
         max_energy_mj: Budget, or None.
         backbones: Search space of each modality.
@@ -119,6 +123,7 @@ class Settings(_Model):
     table_sha256: str
     objectives: tuple[Objective, ...]
     score: ScoreName
+    threshold: Threshold | None = None
     max_latency_ms: float | None
     max_energy_mj: float | None
     backbones: dict[str, BackboneSettings]
@@ -128,6 +133,17 @@ class Settings(_Model):
     seed: int
     recipes: Recipes
     supernet_sha256: dict[str, str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_recipe_for_all(cls, values: Any) -> Any:
+        """Reads studies of before recipes of supernets were told apart by modality."""
+        recipes = values.get("recipes") if isinstance(values, Mapping) else None
+        if not isinstance(recipes, Mapping) or "supernet" not in recipes:
+            return values
+        rest = {name: recipe for name, recipe in recipes.items() if name != "supernet"}
+        supernets = {modality: recipes["supernet"] for modality in values["backbones"]}
+        return {**values, "recipes": {**rest, "supernets": supernets}}
 
 
 class SearchConfig(_Model):
@@ -143,6 +159,8 @@ class SearchConfig(_Model):
         timeout: Seconds after which no further trial is begun.
         objectives: What is optimised; by default all that the cost table can price.
         score: ``metric`` or ``log_loss``.
+        threshold: Probability above which a label of a multilabel task is said to be present, or ``fitted``: on
+            ``search``, to each network that is scored. Fitted by default; multiclass tasks have none.
         max_latency_ms: Budget in ms.
         max_energy_mj: Budget in mJ.
         backbones: Search spaces by modality.
@@ -150,8 +168,12 @@ class SearchConfig(_Model):
         strategy: How candidates are searched.
         population: Individuals a generation; by default a fifth of the trials, 8 to 50.
         seed: Seeds everything.
-        recipes: Changes to the preset's recipes, by recipe and field.
+        supernets: Supernet files by modality, to be used instead of training them; what an import left incomplete is
+            trained from there.
+        recipes: Changes to the preset's recipes, by recipe (``supernet``, ``search``, ``derived``, ``final``) and
+            field; ``supernets`` holds those for single modalities.
         accelerator: Where PyTorch trains: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        enqueue: Published networks or architecture files whose backbones and size of fusion are to be tried first.
     """
 
     name: str | None = None
@@ -163,6 +185,7 @@ class SearchConfig(_Model):
     timeout: float | None = Field(None, gt=0)
     objectives: tuple[Objective, ...] | None = None
     score: ScoreName = "metric"
+    threshold: Threshold | None = None
     max_latency_ms: float | None = Field(None, gt=0)
     max_energy_mj: float | None = Field(None, gt=0)
     backbones: dict[str, BackboneSettings] | None = None
@@ -170,8 +193,10 @@ class SearchConfig(_Model):
     strategy: str = "joint"
     population: int | None = Field(None, ge=2)
     seed: int = Field(0, ge=0)
+    supernets: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}
     accelerator: str = "auto"
+    enqueue: tuple[str, ...] = ()
 
     @field_validator("objectives")
     @classmethod

@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 
 from hnas.studies.attributes import TRIAL_ATTEMPT
 from hnas.studies.attributes import TRIAL_ENDED
+from hnas.studies.attributes import TRIAL_ENQUEUED
 from hnas.studies.attributes import TRIAL_KEY
 from hnas.studies.attributes import TRIAL_RETRY_OF
 from hnas.studies.attributes import TRIAL_WORKER
@@ -71,13 +72,14 @@ def requeue(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
             return False
     except optuna.exceptions.UpdateFinishedTrialError:
         return False
-    if trial.params:
+    # Of a queued trial that was not asked for all of its genes yet, those that wait are kept, too.
+    genes = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    if genes:
         # Only what went wrong by itself counts as an attempt.
         attempt = trial.user_attrs.get(TRIAL_ATTEMPT, 1) + (1 if reason == "error" else 0)
         attributes = {TRIAL_RETRY_OF: trial.number, TRIAL_ATTEMPT: attempt}
-        if TRIAL_KEY in trial.user_attrs:
-            attributes[TRIAL_KEY] = trial.user_attrs[TRIAL_KEY]
-        study.enqueue_trial(trial.params, user_attrs=attributes)
+        attributes |= {name: trial.user_attrs[name] for name in (TRIAL_KEY, TRIAL_ENQUEUED) if name in trial.user_attrs}
+        study.enqueue_trial(genes, user_attrs=attributes)
     return True
 
 

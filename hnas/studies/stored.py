@@ -98,6 +98,13 @@ class StoredStudy:
         return dict(self.study.user_attrs[names.STUDY_REFERENCE_POINT])
 
     @property
+    def metric(self) -> str:
+        """Name of the task's metric, whatever ranks."""
+        # Studies of earlier versions only named what ranks.
+        ranking = (self.study.metric_names or ["score"])[0]
+        return str(self.study.user_attrs.get(names.STUDY_METRIC, "score" if ranking == "log_loss" else ranking))
+
+    @property
     def asked_trials(self) -> int:
         """The total of trials last asked for."""
         return int(self.study.user_attrs[names.STUDY_TRIALS])
@@ -201,6 +208,7 @@ def create_study(
     table_path.unlink()
     study.set_user_attr(names.STUDY_DATASET_PATH, place)
     study.set_user_attr(names.STUDY_TRIALS, trials)
+    study.set_user_attr(names.STUDY_METRIC, problem.task.metric)
     study.set_user_attr(names.STUDY_REFERENCE_POINT, Pricer(problem).reference_point())
     study.set_user_attr(names.STUDY_SETTINGS, problem.settings.model_dump_json())
     # Written last: a study without it was cut off while it was being created.

@@ -16,6 +16,7 @@ from hnas.fusion import suggest_fusion
 from hnas.spaces import Space
 from hnas.spaces import TrialLike
 from hnas.studies.candidate import Candidate
+from hnas.studies.candidate import gene_values
 from hnas.studies.candidate import GeneReader
 from hnas.studies.candidate import GeneRecorder
 from hnas.studies.settings import FusionSettings
@@ -36,6 +37,29 @@ class Strategy(ABC):
     @abstractmethod
     def suggest(self, trial: TrialLike) -> Candidate:
         """Suggests every gene, whatever the others say, and returns the canonical candidate."""
+
+    def encode(self, candidate: Candidate) -> dict[str, Any]:
+        """Returns a value for every gene, so that ``decode`` gives ``candidate``.
+
+        Genes that do not matter to the candidate take their first value.
+
+        Raises:
+            SettingsError: No genes of this strategy describe it; names the first that does not fit.
+        """
+        genes = self.distributions()
+        macro = candidate.macro
+        values: dict[str, Any] = {name: gene_values(gene)[0] for name, gene in genes.items()}
+        for modality, architecture in candidate.architectures:
+            values |= self._spaces[modality].gene_values(architecture, modality)
+        values |= {"fusion.kind": macro.kind}
+        values |= {"fusion.cells": macro.cells, "fusion.nodes": macro.nodes} if macro.cells else {}
+        for name, value in values.items():
+            possible = gene_values(genes[name]) if name in genes else []
+            if value not in possible:
+                raise SettingsError(f"the gene '{name}' is {value!r}; possible are {', '.join(map(str, possible))}")
+        if self.decode(values) != candidate:
+            raise SettingsError(f"no genes of this strategy describe the candidate {candidate.key}")
+        return values
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Returns all genes with their ranges."""

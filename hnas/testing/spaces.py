@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,28 @@ class RecordingTrial:
         assert name not in self.distributions, f"'{name}' is suggested twice in one trial"
         self.distributions[name] = distribution
         return self._choose(choices)
+
+
+class AnsweringTrial:
+    """Suggests given values, and records which were asked for.
+
+    Args:
+        values: By name; each must be possible.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self.asked: set[str] = set()
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """Returns the given value, one of ``low, low + step, ..., high``."""
+        return int(self.suggest_categorical(name, range(low, high + 1, step)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Returns the given value, one of ``choices``."""
+        self.asked.add(name)
+        assert self._values[name] in choices
+        return self._values[name]
 
 
 class SpaceContract:
@@ -95,6 +118,15 @@ class SpaceContract:
             assert all(name.startswith("image.") for name in trial.distributions)
             assert list(trial.distributions.items()) == list(trials[0].distributions.items())
 
+    def test_genes_of_an_architecture_draw_it_again(self) -> None:
+        """What `gene_values` names is what is suggested, and it draws the same architecture."""
+        space = self.make_space()
+        for architecture in self.architectures(space):
+            genes = space.gene_values(architecture, "image")
+            trial = AnsweringTrial(genes)
+            assert space.suggest(trial, "image") == architecture
+            assert trial.asked == genes.keys()
+
     def test_json_round_trip_is_canonical(self) -> None:
         """An architecture survives its file, and reading is idempotent."""
         space = self.make_space()
@@ -109,7 +141,7 @@ class SpaceContract:
         seen = {architecture.key: architecture for architecture in self.architectures(space)}
         for architecture in self.architectures(space):
             assert seen[architecture.key] == architecture
-            assert architecture.key.startswith(f"{space.family}/{space.variant}/")
+            assert f"{architecture.key}/".startswith(f"{space.family}/{space.variant}/")
 
     def test_states_have_the_shapes_foretold(self) -> None:
         """States have the shapes, and layers the number, that the space says."""
@@ -153,6 +185,13 @@ class SpaceContract:
         reachable = space.reachable_layers()
         for architecture in self.architectures(space):
             assert set(space.layers(architecture).all()) <= reachable
+
+    def test_published_layers_are_reachable(self) -> None:
+        """No architecture is charged, in the published accounting, for a layer that would not be looked up."""
+        space = self.make_space()
+        reachable = space.reachable_published_layers()
+        for architecture in self.architectures(space):
+            assert set(space.published_layers(architecture)) <= reachable
 
     def test_every_layer_can_be_built_from_its_key(self) -> None:
         """A key is enough to build and run its layer."""

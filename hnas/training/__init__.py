@@ -6,15 +6,20 @@ from hnas.training.augmentation import Augmentation
 from hnas.training.cache import BoundedCache
 from hnas.training.loop import Accumulate
 from hnas.training.loop import Trainer
+from hnas.training.metrics import answers
 from hnas.training.metrics import correct
+from hnas.training.metrics import F1_METRICS
+from hnas.training.metrics import fit_threshold
 from hnas.training.metrics import log_loss
 from hnas.training.metrics import log_probabilities
 from hnas.training.metrics import Metric
 from hnas.training.metrics import metrics
 from hnas.training.metrics import task_loss
+from hnas.training.metrics import wrong_decisions
 from hnas.training.recipe import Recipe
 
 __all__ = [
+    "F1_METRICS",
     "Accumulate",
     "Augmentation",
     "BoundedCache",
@@ -22,10 +27,13 @@ __all__ = [
     "Recipe",
     "Trainer",
     "accelerator",
+    "answers",
     "correct",
     "cpu_threads",
+    "fit_threshold",
     "log_loss",
     "log_probabilities",
     "metrics",
     "task_loss",
+    "wrong_decisions",
 ]

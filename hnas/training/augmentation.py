@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,19 +15,19 @@ class Augmentation:
     """Augments batches of one input.
 
     Args:
-        inputs: All training inputs, normalised, sample first; the spread of each feature is the unit of its noise.
         recipe: Says how much.
         kind: Kind of the modality: only images are shifted.
+        spread: Returns the standard deviation of each feature, the unit of its noise; asked only where there is noise.
     """
 
-    def __init__(self, inputs: Tensor, recipe: Recipe, kind: str) -> None:
-        self._shift = recipe.shift if kind == "image" and inputs.ndim == 4 else 0
+    def __init__(self, recipe: Recipe, kind: str, spread: Callable[[], Tensor]) -> None:
+        self._shift = recipe.shift if kind == "image" else 0
         # Features differ in scale (cepstral coefficients by a factor of a hundred), and padding has none at all.
-        self._noise = recipe.noise * inputs.std(dim=0) if recipe.noise else None
+        self._noise = recipe.noise * spread() if recipe.noise else None
 
     def __call__(self, batch: Tensor) -> Tensor:
         """Returns a batch, (samples, ...), shifted and with noise."""
-        if self._shift:
+        if self._shift and batch.ndim == 4:
             batch = shifted(batch, self._shift)
         if self._noise is not None:
             batch = batch + self._noise * torch.randn_like(batch)

@@ -6,7 +6,8 @@ import copy
 import math
 from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -16,8 +17,16 @@ from hnas.base import HnasError
 from hnas.base import Stage
 from hnas.training.recipe import Recipe
 
-Accumulate = Callable[[Tensor], float]
-"""Runs forward and backward on the rows given (int64, one axis), adds to the gradients, returns the loss."""
+T = TypeVar("T")
+
+Accumulate = Callable[[T], float]
+"""Runs forward and backward on one batch, adds to the gradients, returns the loss."""
+
+Load = Callable[[Sequence[Tensor]], Iterable[T]]
+"""Turns the rows of all batches of an epoch (int64, one axis each) into these batches, in order."""
+
+Order = Callable[[torch.Generator], Tensor]
+"""Draws the order of an epoch: a permutation of all rows."""
 
 
 class Trainer:
@@ -28,40 +37,48 @@ class Trainer:
         samples: Number of training samples; rows in ``[0, samples)`` are drawn.
         recipe: How to train.
         seed: Seeds the order of the rows.
+        order: Draws it; any permutation by default.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], samples: int, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], samples: int, recipe: Recipe, seed: int, order: Order | None = None
+    ) -> None:
         self._parameters = list(parameters)
         self._samples = samples
+        self._order = order or (lambda generator: torch.randperm(samples, generator=generator))
         self._recipe = recipe
         self._generator = torch.Generator().manual_seed(seed)
-        # BatchNorm cannot learn from one sample: a last batch of one is left out.
-        self._steps_per_epoch = max(1, len([b for b in self._bounds() if b[1] - b[0] > 1]))
+        self._steps_per_epoch = len(self._batches(torch.arange(samples)))
         self._optimizer = recipe.optimizer(self._parameters)
         self._scheduler = recipe.scheduler(self._optimizer, self._steps_per_epoch * recipe.epochs)
 
-    def _bounds(self) -> Iterator[tuple[int, int]]:
-        for start in range(0, self._samples, self._recipe.batch):
-            yield start, min(start + self._recipe.batch, self._samples)
+    def _batches(self, order: Tensor) -> list[Tensor]:
+        # BatchNorm cannot learn from one sample: a last batch of one is left out.
+        return [rows for rows in torch.split(order, self._recipe.batch) if len(rows) > 1 or self._samples == 1]
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of optimizer steps in one epoch."""
         return self._steps_per_epoch
 
-    def epoch(self, accumulate: Accumulate, stage: Stage | None = None) -> float:
-        """Runs one epoch and returns the mean loss of its steps.
+    def epoch(self, accumulate: Accumulate[Tensor], stage: Stage | None = None) -> float:
+        """Runs one epoch of batches of rows and returns the mean loss of its steps.
 
         Raises:
             HnasError: The loss is not finite.
         """
-        order = torch.randperm(self._samples, generator=self._generator)
+        return self.epoch_of(lambda rows: rows, accumulate, stage)
+
+    def epoch_of(self, load: Load[T], accumulate: Accumulate[T], stage: Stage | None = None) -> float:
+        """Runs one epoch of the batches that ``load`` makes, and returns the mean loss of its steps.
+
+        Raises:
+            HnasError: The loss is not finite.
+        """
         total = 0.0
-        for start, stop in self._bounds():
-            if stop - start == 1 and self._samples > 1:
-                continue
+        for batch in load(self._batches(self._order(self._generator))):
             self._optimizer.zero_grad(set_to_none=True)
-            loss = accumulate(order[start:stop])
+            loss = accumulate(batch)
             if not math.isfinite(loss):
                 raise HnasError("training diverged: the loss is not finite; lower the recipe's learning rate")
             if self._recipe.gradient_clip:

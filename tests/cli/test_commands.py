@@ -40,7 +40,7 @@ def test_search_show_list_export(run: Run, config: Path, quick: dict[str, Any], 
     folder = tmp_path / "model"
     code, out, _ = run("export", "s", *storage, "--to", str(folder), "--format", "torch", "--pick", "latency")
     assert code == 0
-    assert "Test, one reading" in out
+    assert "accuracy on test, one reading" in out
     fastest = min(shown["front"], key=lambda item: item["latency_ms"])
     assert json.loads((folder / "metrics.json").read_text())["trial"] == fastest["trial"]
 

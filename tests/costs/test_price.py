@@ -54,6 +54,14 @@ def test_missing_layers_are_named_with_device_and_command() -> None:
     assert A.key not in message
 
 
+def test_what_an_imported_table_lacks_may_be_imported() -> None:
+    imported = CostTable("tx2", {A.key: LayerCost(0.5, 1.0)}, provenance="imported", accounting="published")
+    with pytest.raises(CostError) as caught:
+        price(imported, [Charge("image", C)])
+    for words in (C.key, "hnas lut import harmonic FILE --device tx2 --merge", "hnas lut profile --device tx2"):
+        assert words in str(caught.value)
+
+
 def test_many_missing_layers_are_counted() -> None:
     charges = [Charge("image", Layer.of("Z", n=n)) for n in range(8)]
     with pytest.raises(

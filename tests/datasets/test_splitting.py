@@ -87,6 +87,18 @@ def test_identical_samples_stay_together_even_across_groups(tmp_path, task, arra
     assert all(count == 0 for pair in overlaps.values() for count in pair.values())
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_arrays_too_large_for_memory_are_split_alike(tmp_path, task, arrays_of, monkeypatch, shared):
+    arrays = arrays_of(task, 90)
+    arrays["group"] = np.array([f"speaker {number // 3}" for number in range(90)])
+    if shared:
+        arrays["image"], arrays["image_index"] = arrays["image"][:30], np.arange(90) // 3
+    at_once = split(tmp_path, task, {"all": arrays})[1].sha256
+    monkeypatch.setattr("hnas.datasets.lazy._SMALL_BYTES", 0)
+    monkeypatch.setattr("hnas.datasets.content._CHUNK_BYTES", 200)
+    assert split(tmp_path, task, {"all": arrays})[1].sha256 == at_once
+
+
 def test_shared_arrays_are_cut_to_what_is_used(tmp_path, task, arrays_of):
     arrays = arrays_of(task, 90)
     arrays["image"], index = arrays["image"][:30], np.arange(90) // 3
@@ -150,6 +162,14 @@ def test_single_samples_miss_their_fractions_by_less_than_one(labels, weights, s
     assert sorted(np.concatenate(list(dealt.values())).tolist()) == list(range(len(labels)))
     for name, part in parts.items():
         assert (np.abs(one_hot[dealt[name]].sum(axis=0) - part * one_hot.sum(axis=0)) < 1 + 1e-9).all()
+
+
+def test_many_labels_a_sample_are_dealt_evenly():
+    """Rare labels too: they come with common ones, which must not decide."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random((3000, 12)) < np.geomspace(0.6, 0.02, 12)).astype(np.int64)
+    dealt = deal([np.array([row]) for row in range(3000)], labels, {"fit": 0.8, "search": 0.2}, 0)
+    np.testing.assert_allclose(labels[dealt["search"]].sum(axis=0), 0.2 * labels.sum(axis=0), rtol=0.1, atol=1)
 
 
 @settings(max_examples=30, deadline=None)

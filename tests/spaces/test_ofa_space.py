@@ -41,7 +41,10 @@ def test_avmnist_has_7371_distinct_networks():
 
 def test_sizes_of_the_other_published_spaces():
     assert MEMES.size() == 7_371**3
-    assert OfaMobileNetV3("mmimdb", (3, 224, 224), 23).size() == 7_371**5
+    for variant, outputs in (("mmimdb", 23), ("full-w1.0", 1000), ("full-w1.2", 1000)):
+        assert OfaMobileNetV3(variant, (3, 224, 224), outputs).size() == 7_371**5
+    assert 7_371**3 == 400_478_525_811
+    assert 7_371**5 == 21_758_655_492_572_485_851
 
 
 def test_enumerated_networks_are_canonical_and_of_many_stages_too():

@@ -42,6 +42,22 @@ def test_the_full_network_has_the_published_number_of_weights():
     assert weights(OfaMobileNetV3("full-w1.0", (3, 224, 224), 1000).supernet()) == 7_678_880
 
 
+def test_the_wide_full_network_differs_from_that_of_mmimdb_in_its_classifier_alone():
+    full = OfaMobileNetV3("full-w1.2", (3, 224, 224), 1000).supernet().state_dict()
+    mmimdb = OfaMobileNetV3("mmimdb", (3, 224, 224), 23).supernet().state_dict()
+    other = {name for name in full.keys() | mmimdb.keys() if full[name].shape != mmimdb[name].shape}
+    assert other == {"classifier.linear.weight", "classifier.linear.bias"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "taps", "stages"),
+    [("avmnist", 4, 1), ("memes", 7, 3), ("mmimdb", 4, 5), ("full-w1.0", 4, 5), ("full-w1.2", 4, 5)],
+)
+def test_published_variants_have_the_published_taps_and_stages(variant, taps, stages):
+    space = OfaMobileNetV3(variant, (3, 64, 64), 3)
+    assert (space.tap_count, space.plan.stages) == (taps, stages)
+
+
 def test_the_wide_rows_have_the_published_widths():
     plan = OfaMobileNetV3("full-w1.2", (3, 224, 224), 1000).plan
     assert (plan.stem_channels, plan.first.out_channels) == (24, 24)

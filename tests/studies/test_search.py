@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -294,24 +293,3 @@ def test_a_modality_may_have_the_name_of_a_method(tmp_path: Path) -> None:
     )
     folder = hnas.export(stored, str(tmp_path / "model"), formats=("torch",)).folder
     assert hnas.load_model(folder) is not None
-
-
-def test_several_labels_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "many.h5"
-    base = make_task(name="genres")
-    task = dataclasses.replace(base, kind="multilabel", metric="f1_weighted")
-    arrays = make_arrays(base)
-    for values in arrays.values():
-        hot = np.eye(4, dtype=np.uint8)[values["label"]]
-        hot[::3, 0] = 1
-        values["label"] = hot
-    write_dataset(path, task, arrays)
-    table = write_table(tmp_path / "t.json", path, SearchConfig(dataset=str(path), fusion=QUICK["fusion"]))
-    stored = hnas.search(
-        SearchConfig(name="s", dataset=str(path), device=str(table), storage=str(tmp_path / "h.db"), trials=4, **QUICK)
-    )
-    assert hnas.show(stored)["metric"] == "f1_weighted"
-    metrics = hnas.export(stored, tmp_path / "model", formats=("torch",)).metrics
-    assert metrics["test"]["metric"] == "f1_weighted"
-    assert 0 <= metrics["test"]["fused"]["score"] <= 1
-    assert "interval_95" not in metrics["test"]["fused"]  # a proportion's interval does not fit an F1 score

@@ -8,13 +8,13 @@ from hnas.training import Recipe
 
 def test_without_a_recipe_nothing_changes() -> None:
     values = torch.randn(6, 1, 5, 5)
-    assert torch.equal(Augmentation(values, Recipe(), "image")(values), values)
+    assert torch.equal(Augmentation(Recipe(), "image", lambda: values.std(dim=0))(values), values)
 
 
 def test_noise_follows_the_spread_of_each_feature() -> None:
     torch.manual_seed(0)
     values = torch.randn(2000, 3) * torch.tensor([1.0, 100.0, 0.0])
-    noise = Augmentation(values, Recipe(noise=0.5), "vector")(values) - values
+    noise = Augmentation(Recipe(noise=0.5), "vector", lambda: values.std(dim=0))(values) - values
     assert torch.allclose(noise.std(dim=0), torch.tensor([0.5, 50.0, 0.0]), rtol=0.1)
 
 
@@ -22,7 +22,7 @@ def test_images_are_shifted_whole_and_by_no_more_than_said() -> None:
     torch.manual_seed(0)
     values = torch.zeros(200, 2, 9, 9)
     values[:, :, 4, 4] = 1
-    moved = Augmentation(values, Recipe(shift=2), "image")(values)
+    moved = Augmentation(Recipe(shift=2), "image", lambda: values.std(dim=0))(values)
     where = moved[:, 0].flatten(1).argmax(1)
     rows, columns = where // 9 - 4, where % 9 - 4
     assert set(rows.tolist()) == set(columns.tolist()) == {-2, -1, 0, 1, 2}
@@ -32,4 +32,4 @@ def test_images_are_shifted_whole_and_by_no_more_than_said() -> None:
 
 def test_sound_is_not_shifted() -> None:
     values = torch.randn(6, 1, 5, 5)
-    assert torch.equal(Augmentation(values, Recipe(shift=2), "audio")(values), values)
+    assert torch.equal(Augmentation(Recipe(shift=2), "audio", lambda: values.std(dim=0))(values), values)

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from sklearn.metrics import f1_score
 
 from hnas.base import SettingsError
 from hnas.training import accelerator
@@ -22,14 +21,6 @@ def test_accuracy_and_log_loss_of_known_answers() -> None:
     expected = [math.log(1 + math.exp(-2))] * 2 + [math.log(1 + math.exp(2)), math.log(2)]
     assert log_loss(logits, labels) == pytest.approx(sum(expected) / 4)
     assert correct(logits, labels).tolist() == [True, True, False, False]
-
-
-@pytest.mark.parametrize("average", ["weighted", "micro", "macro", "samples"])
-def test_f1_is_that_of_scikit_learn(average: str) -> None:
-    torch.manual_seed(0)
-    logits, labels = torch.randn(40, 5), torch.randint(0, 2, (40, 5))
-    expected = f1_score(labels.numpy(), (logits > 0).numpy(), average=average, zero_division=0)
-    assert metrics.get(f"f1_{average}")(logits, labels) == pytest.approx(expected)
 
 
 def test_an_unknown_metric_is_named_with_a_near_one() -> None:

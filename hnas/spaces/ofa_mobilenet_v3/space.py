@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -66,6 +67,7 @@ class OfaMobileNetV3(Space):
         self.outputs = outputs
         self.tap_count = row.taps
         self.plan = Plan.of(row, input_shape, outputs)
+        self._published_plan = dataclasses.replace(self.plan, outputs=row.published_outputs or outputs)
         self._recipe = row.recipe
 
     def suggest(self, trial: TrialLike, prefix: str) -> Architecture:
@@ -147,6 +149,15 @@ class OfaMobileNetV3(Space):
         forms = itertools.product(enumerate(self.plan.slots), KERNELS, EXPANDS)
         blocks = {block_layer(Block(index, slot, kernel, expand)) for (index, slot), kernel, expand in forms}
         return blocks | {stem_layer(self.plan), first_layer(self.plan), *head_layers(self.plan)}
+
+    def published_layers(self, architecture: Architecture) -> tuple[Layer, ...]:
+        """Returns all layers, the classifier with the published number of outputs."""
+        layers = self.layers(architecture)
+        return (*itertools.chain(*layers.states), *head_layers(self._published_plan))
+
+    def reachable_published_layers(self) -> set[Layer]:
+        """Returns the layers of all forms of all blocks, the classifier with the published number of outputs."""
+        return self.reachable_layers() - set(head_layers(self.plan)) | set(head_layers(self._published_plan))
 
     def build(self, architecture: Architecture, dropout: float = 0.0) -> OfaBackbone:
         """Makes the subnet with fresh weights; ``dropout`` is the rate before its classifier."""

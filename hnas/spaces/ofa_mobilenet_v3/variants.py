@@ -45,6 +45,7 @@ class Variant:
         width_multiplier: Multiplies every width, which is then rounded to a multiple of 8.
         taps: Number of states that feed fusion.
         recipe: How its supernet is trained unless the user says otherwise.
+        published_outputs: Outputs of the classifier that Harmonic-NAS priced, where they are not the task's.
     """
 
     stem_width: int
@@ -56,6 +57,7 @@ class Variant:
     width_multiplier: float
     taps: int
     recipe: Recipe
+    published_outputs: int | None = None
 
 
 _STAGES = (
@@ -113,6 +115,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
             width_multiplier=1.2,
             taps=4,
             recipe=_LONG,
+            published_outputs=1000,
         ),
         "full-w1.0": Variant(
             stem_width=16,

@@ -1,0 +1,239 @@
+"""Importing the weights of a supernet from a checkpoint that others wrote, as far as names and shapes agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from hnas.base import derive_seed
+from hnas.base import file_sha256
+from hnas.base import seeded
+from hnas.base import SpaceError
+from hnas.spaces.foreign import read_weights
+from hnas.spaces.layouts import renamed
+from hnas.spaces.space import Space
+from hnas.spaces.weights import save_supernet
+from hnas.spaces.weights import supernet_metadata
+
+LEAST_SHARE = 0.5
+"""A checkpoint that has less than this share of a supernet's numbers is of another network."""
+
+_COUNTER = ".num_batches_tracked"
+_COUNTED = ".running_mean"
+_NOTE = "imported"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A tensor of a checkpoint that was not taken.
+
+    Attributes:
+        name: What it would be called here.
+        shape: Its shape.
+        reason: ``unknown name``, ``other shape`` or ``other type`` (whole numbers for fractions, or the reverse).
+        needed: The shape needed, where the name is known.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    reason: Literal["unknown name", "other shape", "other type"]
+    needed: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ImportedPart:
+    """Tensors of one part of a network, counted.
+
+    Attributes:
+        name: First word of their names, such as ``blocks``.
+        taken: Taken from the checkpoint.
+        missing: Of the supernet, and not taken.
+        unfit: Of the checkpoint, with a known name and another shape or type.
+        unknown: Of the checkpoint, with a name that the supernet does not know.
+        example: The first that was not taken, or None.
+    """
+
+    name: str
+    taken: int
+    missing: int
+    unfit: int
+    unknown: int
+    example: str | None
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What became of a checkpoint. Counters of BatchNorm (``num_batches_tracked``) go with their statistics, unlisted.
+
+    Attributes:
+        file: Name of the checkpoint.
+        sha256: Its hash.
+        layout: How it names weights.
+        space: Family and variant of the supernet.
+        taken: Names here of the tensors that were taken, in the supernet's order.
+        missing: Names of those of the supernet that keep fresh weights.
+        skipped: What of the checkpoint was not taken, in its order.
+        share: Fraction of the supernet's numbers that was taken.
+    """
+
+    file: str
+    sha256: str
+    layout: str
+    space: str
+    taken: tuple[str, ...]
+    missing: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    share: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing, so that the supernet is usable as it is."""
+        return not self.missing
+
+    def parts(self) -> list[ImportedPart]:
+        """Returns the counts of each part, those of the supernet first."""
+        unknown = [skipped.name for skipped in self.skipped if skipped.reason == "unknown name"]
+        unfit = [skipped.name for skipped in self.skipped if skipped.reason != "unknown name"]
+        listed = [[_part(name) for name in names] for names in (self.taken, self.missing, unfit, unknown)]
+        parts = []
+        for part in dict.fromkeys(part for names in listed for part in names):
+            left_out = [name for name in (*self.missing, *unknown) if _part(name) == part]
+            taken, missing, unfit_here, unknown_here = (names.count(part) for names in listed)
+            example = left_out[0] if left_out else None
+            parts.append(ImportedPart(part, taken, missing, unfit_here, unknown_here, example))
+        return parts
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything as JSON values."""
+        return {**asdict(self), "complete": self.complete}
+
+
+def import_supernet(
+    checkpoint: Path, space: Space, to: Path, *, layout: str | None = None, seed: int = 0
+) -> ImportReport:
+    """Writes a supernet file with those weights of a checkpoint that fit by name and shape.
+
+    What is missing keeps fresh weights: such a supernet has to be trained further. `imported_missing` tells.
+
+    Args:
+        checkpoint: A checkpoint of Harmonic-NAS or of the once-for-all hub, or any state dict with such names;
+            PyTorch's format or safetensors. It is read as weights only: nothing in it is run.
+        space: Whose supernet.
+        to: The ``.safetensors`` file to write.
+        layout: How the checkpoint names weights; by default the layout that knows the most names.
+        seed: Seeds the fresh weights.
+
+    Raises:
+        SpaceError: The file is no checkpoint, holds more than weights, has too little of this supernet or numbers that
+            are not finite, or the layout is unknown. Nothing is written then.
+    """
+    if to.exists() and checkpoint.exists() and to.samefile(checkpoint):
+        raise SpaceError(f"'{to}' is the checkpoint itself; write to another file")
+    given = read_weights(checkpoint)
+    with seeded(derive_seed("import", seed)):
+        supernet = space.supernet()
+    wanted = supernet.state_dict()
+    layout, names = renamed(given, wanted, layout)
+    fitting, skipped = _sorted_out(_under(names, given, checkpoint), wanted)
+    report = ImportReport(
+        file=checkpoint.name,
+        sha256=file_sha256(checkpoint),
+        layout=layout,
+        space=f"{space.family}/{space.variant}",
+        taken=tuple(name for name in wanted if name in fitting and not name.endswith(_COUNTER)),
+        missing=tuple(name for name in wanted if name not in fitting and not name.endswith(_COUNTER)),
+        skipped=skipped,
+        share=_share(fitting, wanted),
+    )
+    _check_share(report, checkpoint)
+    _check_finite(fitting, checkpoint)
+    supernet.load_state_dict(fitting, strict=False)
+    note = {"file": report.file, "sha256": report.sha256, "layout": layout, "missing": report.missing}
+    save_supernet(supernet, to, {_NOTE: {**note, "taken": len(report.taken)}, "seed": seed})
+    return report
+
+
+def imported_missing(path: Path) -> list[str]:
+    """Returns the names of a supernet's weights that its import did not find; none of one that was not imported.
+
+    Raises:
+        SpaceError: There is no such file, or it is not a supernet of hnas.
+    """
+    return list(supernet_metadata(path).get(_NOTE, {}).get("missing", []))
+
+
+def _part(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _under(names: Mapping[str, str], given: Mapping[str, Tensor], checkpoint: Path) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for name, tensor in given.items():
+        if names[name] in found:
+            raise SpaceError(f"'{checkpoint}': '{name}' and another tensor are both '{names[name]}' here")
+        found[names[name]] = tensor
+    return found
+
+
+def _sorted_out(
+    given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[Skipped, ...]]:
+    """Returns what fits, in the supernet's types, and what does not."""
+    fitting: dict[str, Tensor] = {}
+    skipped: list[Skipped] = []
+    for name, tensor in given.items():
+        here = wanted.get(name)
+        if name.endswith(_COUNTER):
+            continue
+        if here is None:
+            skipped.append(Skipped(name, tuple(tensor.shape), "unknown name"))
+        elif tensor.shape != here.shape:
+            skipped.append(Skipped(name, tuple(tensor.shape), "other shape", tuple(here.shape)))
+        elif tensor.is_floating_point() != here.is_floating_point():
+            skipped.append(Skipped(name, tuple(tensor.shape), "other type", tuple(here.shape)))
+        else:
+            fitting[name] = tensor.to(here.dtype)
+    for name, here in wanted.items():
+        # A counter has no say in what is computed: files without it are as good.
+        counter = given.get(name)
+        if name.endswith(_COUNTER) and name.removesuffix(_COUNTER) + _COUNTED in fitting:
+            usable = counter is not None and counter.shape == here.shape and counter.dtype == here.dtype
+            fitting[name] = counter if counter is not None and usable else here
+    return fitting, tuple(skipped)
+
+
+def _share(fitting: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float:
+    return sum(tensor.numel() for tensor in fitting.values()) / sum(tensor.numel() for tensor in wanted.values())
+
+
+def _check_share(report: ImportReport, checkpoint: Path) -> None:
+    if report.share >= LEAST_SHARE:
+        return
+    unknown = [skipped for skipped in report.skipped if skipped.reason == "unknown name"]
+    example = report.skipped[0] if report.skipped else None
+    what = f"{len(unknown)} of its names are unknown there, {len(report.skipped) - len(unknown)} have other shapes"
+    first = f"; first '{example.name}' {_shapes(example)}" if example else ""
+    raise SpaceError(
+        f"'{checkpoint}' is not of {report.space}: it has {report.share:.0%} of the supernet's numbers, needed are "
+        f"{LEAST_SHARE:.0%} ({what}{first})"
+    )
+
+
+def _shapes(skipped: Skipped) -> str:
+    needed = f", needed is {skipped.needed}" if skipped.needed is not None else ""
+    return f"of shape {skipped.shape}{needed}"
+
+
+def _check_finite(fitting: Mapping[str, Tensor], checkpoint: Path) -> None:
+    broken = [name for name, tensor in fitting.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise SpaceError(
+            f"'{checkpoint}': '{broken[0]}' has numbers that are not finite ({len(broken)} such tensors in all)"
+        )
