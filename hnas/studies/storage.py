@@ -66,6 +66,8 @@ def open_storage(text: str, *, create: bool = True) -> RDBStorage:
         raise StorageError(f"storage '{shown}' needs a database driver that is not installed; {remedy}") from error
     except (DBAPIError, OSError) as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        if sqlite and "not a database" in reason:
+            raise StorageError(f"'{url.database}' is {_NO_DATABASE}") from error
         raise StorageError(
             f"cannot open storage '{shown}': {reason}; check the address, and that it is running"
         ) from error
@@ -114,8 +116,9 @@ def check_storage(text: str) -> None:
         path = Path(url.database or "")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise StorageError(f"the database '{path}' cannot be written; choose another place with --storage")
-    else:
-        open_storage(text).remove_session()
+        if not path.exists():
+            return
+    open_storage(text).engine.dispose()
 
 
 def _parse(text: str) -> URL:
@@ -152,16 +155,15 @@ def _check_sqlite_file(url: URL, create: bool) -> None:
             raise StorageError(f"no study database '{path}'; run 'hnas search' first, or name one with --storage")
         if not path.parent.is_dir():
             raise StorageError(f"cannot make the database '{path}': the folder '{path.parent}' does not exist")
-    elif path.is_dir() or _head(path) not in (b"", b"SQLite format 3"):
-        raise StorageError(f"'{path}' is not a SQLite database; name another file with --storage")
+    # Nothing here opens the file beside SQLite: closing it would drop the locks that SQLite holds in this process, and
+    # another process could take the write-ahead log away (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+    elif not path.is_file():
+        raise StorageError(f"'{path}' is {_NO_DATABASE}")
+    elif not os.access(path, os.R_OK):
+        raise StorageError(f"cannot read the database '{path}'; see its permissions")
 
 
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(15)
-    except OSError as error:
-        raise StorageError(f"cannot read the database '{path}': {error.strerror}") from error
+_NO_DATABASE = "not a SQLite database; name another file with --storage"
 
 
 def _use_wal(storage: RDBStorage) -> None:

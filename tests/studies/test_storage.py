@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,16 @@ def test_another_file_is_not_taken_for_a_database(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="not a SQLite database"):
         open_storage(str(path))
     assert path.read_text() == "these are notes, not a database"
+
+
+def test_the_log_outlives_other_processes_that_come_and_go(tmp_path: Path) -> None:
+    """Were a process to open the file beside SQLite, its locks would be gone, and the next one to leave would take
+    the log away from under it: the two would never see each other's trials again."""
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    held = open_storage(url)
+    with held.engine.connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM studies").all()
+    open_storage(url)
+    come_and_go = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM studies'); c.close()"
+    subprocess.run([sys.executable, "-c", come_and_go, str(tmp_path / "studies.db")], check=True)
+    assert (tmp_path / "studies.db-wal").exists()
