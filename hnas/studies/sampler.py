@@ -81,7 +81,11 @@ class CandidateSampler(NSGAIISampler):
         self._marked: tuple[int, int] | None = None
         # Threads of one process (`Study.optimize(n_jobs=2)`) share the index and the random state.
         self._lock = threading.RLock()
-        self._breed_from(Selection(0), [])
+        self._selection, self._parents = Selection(0), list[FrozenTrial]()
+        self._elite: list[FrozenTrial] = []
+        # What has ended since these parents were chosen, each candidate once; and how many of the index were looked at.
+        self._fresh: list[FrozenTrial] = []
+        self._looked = 0
 
     @classmethod
     def _get_generation_key(cls) -> str:
@@ -232,10 +236,7 @@ class CandidateSampler(NSGAIISampler):
 
     def _breed_from(self, selection: Selection, parents: list[FrozenTrial]) -> None:
         self._selection, self._parents = selection, parents
-        self._elite: list[FrozenTrial] = []
-        # What has ended since these parents were chosen, each candidate once; and how many of the index were looked at.
-        self._fresh: list[FrozenTrial] = []
-        self._looked = 0
+        self._elite, self._fresh, self._looked = [], [], 0
 
 
 def known_trials(study: Study) -> dict[str, int]:
