@@ -15,7 +15,9 @@ from hnas.base.files import cache_folder
 from hnas.base.files import file_sha256
 from hnas.base.files import locked
 from hnas.base.files import read_json
+from hnas.base.files import refuse_existing
 from hnas.base.files import text_sha256
+from hnas.base.files import umask
 from hnas.base.files import writable_folder
 from hnas.base.files import write_json
 from hnas.base.files import write_text
@@ -44,9 +46,11 @@ __all__ = [
     "file_sha256",
     "locked",
     "read_json",
+    "refuse_existing",
     "require_extra",
     "seeded",
     "text_sha256",
+    "umask",
     "writable_folder",
     "write_json",
     "write_text",

@@ -30,12 +30,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         # mkstemp makes private files; results are as readable as any other file of the user.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def umask() -> int:
+    """Returns which permissions the user's new files and folders do not have."""
+    mask = os.umask(0)  # It can be read only by setting it.
+    os.umask(mask)
+    return mask
+
+
+def refuse_existing(path: Path, replace: bool = False) -> None:
+    """Checks, before long work, that writing to ``path`` loses nothing.
+
+    Args:
+        path: The file to be written.
+        replace: Whether the user asked for it to be replaced.
+
+    Raises:
+        HnasError: There is a file, and it is not to be replaced.
+    """
+    if not replace and path.exists():
+        raise HnasError(
+            f"'{path}' is there already; choose another file, or put the new one in its place with --replace"
+        )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -75,9 +96,15 @@ def writable_folder(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise HnasError(f"cannot make the folder '{folder}': {reason.strerror or reason}") from reason
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise HnasError(f"the folder '{folder}' is not writable; choose another or change its permissions")
-    return folder
+    try:
+        # Permissions alone do not tell: in some folders, such as /proc, nobody can make a file.
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as reason:
+        raise HnasError(
+            f"the folder '{folder}' takes no files ({reason.strerror or reason}); "
+            "choose another or change its permissions"
+        ) from reason
 
 
 def cache_folder(*parts: str) -> Path:
@@ -89,8 +116,12 @@ def cache_folder(*parts: str) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds an inter-process lock for ``path`` (a ``.lock`` file beside it) during the block."""
-    writable_folder(path.parent)
+    """Holds an inter-process lock for ``path`` (a ``.lock`` file beside it) during the block.
+
+    Raises:
+        HnasError: The folder cannot be written.
+    """
+    writable_folder(path.parent)  # filelock itself would wait for ever where no file can be made
     with filelock.FileLock(path.with_name(path.name + ".lock")):
         yield
 

@@ -15,7 +15,9 @@ import safetensors
 import safetensors.torch
 import torch
 
+from hnas.base import atomic_path
 from hnas.base import ExportError
+from hnas.base import umask
 from hnas.base import writable_folder
 from hnas.datasets import Modality
 from hnas.studies import build_network
@@ -42,7 +44,7 @@ def new_folder(to: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=writable_folder(to.absolute().parent)))
     try:
         yield temporary
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~umask())  # mkdtemp makes private folders
         if to.exists():
             to.rmdir()
         temporary.replace(to)
@@ -66,7 +68,8 @@ def write_weights(network: MultimodalNetwork, modalities: tuple[Modality, ...], 
     """Writes a deployed network's weights as safetensors, with the modalities and the threshold beside them."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     note = json.dumps({"modalities": [asdict(modality) for modality in modalities], "threshold": network.threshold})
-    safetensors.torch.save_file(tensors, path, {"hnas": note})
+    with atomic_path(path) as temporary:  # safetensors itself makes private files
+        safetensors.torch.save_file(tensors, temporary, {"hnas": note})
 
 
 def load_model(folder: str | Path) -> MultimodalNetwork:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hnas.base import HnasError
 from hnas.base import locked
 from hnas.base import MissingExtraError
 from hnas.base import read_json
+from hnas.base import refuse_existing
 from hnas.base import Registry
 from hnas.base import require_extra
 from hnas.base import seeded
@@ -27,6 +29,32 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert read_json(path) == {"a": 1}
     assert [item.name for item in tmp_path.iterdir()] == ["value.json"]
+
+
+def test_files_are_as_readable_as_the_user_wants(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "value.json", 1)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "value.json").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files, such as /proc")
+@pytest.mark.timeout(20)
+def test_a_folder_that_takes_no_files_is_named_at_once() -> None:
+    with pytest.raises(HnasError, match=r"'/proc' takes no files"):
+        write_json(Path("/proc/value.json"), 1)
+    with pytest.raises(HnasError, match=r"'/proc' takes no files"), locked(Path("/proc/value.json")):
+        pass
+
+
+def test_a_file_that_is_there_is_lost_only_when_asked(tmp_path: Path) -> None:
+    refuse_existing(tmp_path / "notes.txt")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(HnasError, match=r"notes\.txt' is there already.*--replace"):
+        refuse_existing(tmp_path / "notes.txt")
+    refuse_existing(tmp_path / "notes.txt", replace=True)
 
 
 def test_numbers_that_json_lacks_are_refused(tmp_path: Path) -> None:

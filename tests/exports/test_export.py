@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,21 @@ def test_a_model_folder_is_complete_and_runs(
     for count in (1, 5):
         (found,) = session.run(["logits"], {name: raw[name][:count].numpy() for name in used})
         np.testing.assert_allclose(found, logits[:count].numpy(), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_all_files_of_a_model_are_as_readable_as_the_user_wants(
+    studies: dict[str, StoredStudy], tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        folder = hnas.export(studies["late"], tmp_path / "model").folder
+    finally:
+        os.umask(before)
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {
+        path.name: mode for path in folder.iterdir()
+    }
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~umask
 
 
 def test_the_same_seed_exports_the_same_weights(studies: dict[str, StoredStudy], tmp_path: Path) -> None:
