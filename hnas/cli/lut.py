@@ -26,16 +26,23 @@ def lut() -> None:
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to this file.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with spaces and fusion.")
 @click.option("--check/--no-check", default=True, show_default=True, help="Compare sums with whole networks.")
+@click.option("--replace", is_flag=True, help="Put the table in place of the one that is there.")
 @json_option
-def profile(dataset: str | None, device: str, to: Path | None, config: Path | None, check: bool, as_json: bool) -> None:
-    """Measure, on this machine, every layer that the search spaces of a dataset can reach."""
+def profile(
+    dataset: str | None, device: str, to: Path | None, config: Path | None, check: bool, replace: bool, as_json: bool
+) -> None:
+    """Measure, on this machine, every layer that the search spaces of a dataset can reach.
+
+    Without --to, a table named by --device goes to the folder of devices; that of host to the cache, where it takes the
+    place of an earlier one.
+    """
     from hnas.cli.progress import make_progress
     from hnas.reports import Table
     from hnas.studies import profile_spaces
     from hnas.studies import read_config
 
     configuration = read_config(config, {"dataset": dataset})
-    path, table = profile_spaces(configuration, device, to, check, make_progress())
+    path, table = profile_spaces(configuration, device, to, check, make_progress(), replace)
     if as_json:
         print_json({"file": str(path), **table.to_json()})
         return

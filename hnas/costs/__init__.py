@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hnas.costs.additivity import additivity
+from hnas.costs.devices import check_device_name
 from hnas.costs.devices import device_folder
 from hnas.costs.devices import HOST
 from hnas.costs.devices import host_fingerprint
@@ -12,8 +13,6 @@ from hnas.costs.devices import known_devices
 from hnas.costs.devices import locate_table
 from hnas.costs.harmonic import import_notes
 from hnas.costs.harmonic import read_harmonic
-from hnas.costs.importing import Existing
-from hnas.costs.importing import store_imported
 from hnas.costs.layer import BuiltLayer
 from hnas.costs.layer import Layer
 from hnas.costs.layer import layer_builders
@@ -37,6 +36,11 @@ from hnas.costs.price import PriceLine
 from hnas.costs.profiling import extend
 from hnas.costs.profiling import host_table
 from hnas.costs.profiling import profile
+from hnas.costs.storing import Existing
+from hnas.costs.storing import locked_table
+from hnas.costs.storing import refuse_table
+from hnas.costs.storing import store_imported
+from hnas.costs.storing import table_path
 from hnas.costs.table import Accounting
 from hnas.costs.table import CostTable
 from hnas.costs.table import LayerCost
@@ -62,6 +66,7 @@ __all__ = [
     "TableLine",
     "Window",
     "additivity",
+    "check_device_name",
     "device_folder",
     "extend",
     "find_meter",
@@ -74,12 +79,15 @@ __all__ = [
     "layer_builders",
     "list_tables",
     "locate_table",
+    "locked_table",
     "measure",
     "measure_all",
     "meters",
     "price",
     "profile",
     "read_harmonic",
+    "refuse_table",
     "store_imported",
+    "table_path",
     "why_no_meter",
 ]

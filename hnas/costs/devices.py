@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import platform
+import re
 from pathlib import Path
 
 import torch
@@ -23,6 +24,19 @@ def device_folder() -> Path:
     if given:
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "hnas" / "devices"
+
+
+def check_device_name(name: str) -> None:
+    """Checks that a device may be called ``name``: that `locate_table` would find its table by it.
+
+    Raises:
+        CostError: It may not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.endswith(".json"):
+        raise CostError(
+            f"'{name}' cannot be a device's name: it begins with a letter or digit, has letters, digits, '.', '_' and "
+            "'-' only, and does not end in .json, as files do"
+        )
 
 
 def known_devices() -> list[str]:

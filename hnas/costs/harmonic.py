@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hnas.base import CostError
+from hnas.costs.devices import check_device_name
 from hnas.costs.devices import HOST
 from hnas.costs.layer import Layer
 from hnas.costs.table import CostTable
@@ -63,6 +64,7 @@ def read_harmonic(files: Sequence[Path], device: str) -> CostTable:
     """
     if device == HOST:
         raise CostError(f"'{HOST}' is this machine; name the device that the tables describe, such as tx2")
+    check_device_name(device)
     layers: dict[str, LayerCost] = {}
     origin: dict[str, Path] = {}
     for path in files:
@@ -74,19 +76,14 @@ def read_harmonic(files: Sequence[Path], device: str) -> CostTable:
                     f"the tables contradict each other on layer '{key}': {_shown(known)} in '{first}', "
                     f"{_shown(cost)} in '{path}'; are they of one device?"
                 )
-    try:
-        return CostTable(
-            device,
-            layers,
-            runtime=dict(RUNTIME),
-            precision="not stated",
-            accounting="published",
-            provenance="imported",
-        )
-    except ValueError as error:
-        raise CostError(
-            f"'{device}' cannot be a device's name: it has letters, digits, '.', '_' and '-' only"
-        ) from error
+    return CostTable(
+        device,
+        layers,
+        runtime=dict(RUNTIME),
+        precision="not stated",
+        accounting="published",
+        provenance="imported",
+    )
 
 
 def import_notes(table: CostTable) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from pydantic.dataclasses import dataclass
 from hnas.base import CostError
 from hnas.base import text_sha256
 from hnas.base import write_text
+from hnas.costs.devices import check_device_name
 from hnas.costs.layer import Layer
 
 Accounting = Literal["deployed", "published"]
@@ -38,8 +38,10 @@ _STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 def _device_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ValueError("a device name has letters, digits, '.', '_' and '-' only")
+    try:
+        check_device_name(name)
+    except CostError as error:
+        raise ValueError(str(error)) from None
     return name
 
 

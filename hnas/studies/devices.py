@@ -12,19 +12,23 @@ import torch
 from hnas.base import derive_seed
 from hnas.base import Progress
 from hnas.base import seeded
+from hnas.base import writable_folder
 from hnas.costs import Accounting
 from hnas.costs import additivity
+from hnas.costs import check_device_name
 from hnas.costs import CostTable
-from hnas.costs import device_folder
 from hnas.costs import find_meter
 from hnas.costs import HOST
 from hnas.costs import host_table
 from hnas.costs import host_table_path
 from hnas.costs import locate_table
+from hnas.costs import locked_table
 from hnas.costs import measure
 from hnas.costs import Price
 from hnas.costs import profile
 from hnas.costs import ProfileSettings
+from hnas.costs import refuse_table
+from hnas.costs import table_path
 from hnas.datasets import locate_dataset
 from hnas.datasets import open_dataset
 from hnas.datasets import Task
@@ -72,7 +76,7 @@ def price_plan(
 
 
 def profile_spaces(
-    config: SearchConfig, device: str, to: Path | None, check: bool, progress: Progress
+    config: SearchConfig, device: str, to: Path | None, check: bool, progress: Progress, replace: bool = False
 ) -> tuple[Path, CostTable]:
     """Measures every layer that the spaces of a dataset can reach on this machine.
 
@@ -82,24 +86,43 @@ def profile_spaces(
         to: Where to write; by default the cache for ``host``, else the folder of devices.
         check: Whether to compare sums of layers with whole networks, and keep the comparison in the table.
         progress: Receives the measuring.
+        replace: Whether to put the table in the place of one that is there; this machine's profile in the cache always
+            gives way to a new one.
 
     Returns:
         The file and the table.
+
+    Raises:
+        HnasError: The device's name is impossible, another table is there, or its folder cannot be written; nothing is
+            measured then.
     """
-    dataset = open_dataset(locate_dataset(config.dataset))
-    backbones, fusion, _ = resolved_spaces(config, dataset.task)
-    spaces = spaces_for(dataset.task, backbones)
-    layers = reachable_layers(spaces, fusion, dataset.task, "deployed")
+    check_device_name(device)
+    task = open_dataset(locate_dataset(config.dataset)).task
+    backbones, fusion, _ = resolved_spaces(config, task)
+    spaces = spaces_for(task, backbones)
+    cached = device == HOST and to is None
+    path = host_table_path() if cached else table_path(device, to)
+    with locked_table(path):
+        if not (cached or replace):
+            refuse_table(path, "put this machine's in its place with --replace, or write it to another file with --to")
+        writable_folder(path.parent)
+        table = _measured_table(task, spaces, fusion, device, check, progress)
+        table.save(path)
+    return path, table
+
+
+def _measured_table(
+    task: Task, spaces: Mapping[str, Space], fusion: FusionSettings, device: str, check: bool, progress: Progress
+) -> CostTable:
+    layers = reachable_layers(spaces, fusion, task, "deployed")
     table = profile(layers, device=device, meter=find_meter(), progress=progress)
     if check:
-        pairs = _whole_networks(dataset.task, spaces, fusion, table, progress)
+        pairs = _whole_networks(task, spaces, fusion, table, progress)
         if len(pairs) < FEWEST_NETWORKS:
             progress.say("sums were not compared with whole networks: the machine was too busy to measure them")
         else:
             table = dataclasses.replace(table, additivity=additivity(pairs))
-    path = to or (host_table_path() if device == HOST else device_folder() / f"{device}.json")
-    table.save(path)
-    return path, table
+    return table
 
 
 def _whole_networks(

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hnas.costs import CostTable
+from hnas.costs import Layer
+from hnas.costs import LayerCost
 from tests.cli.test_errors import Run
 from tests.cli.test_errors import run
 
@@ -66,6 +69,38 @@ def test_import_list_show_and_check(run: Run, devices: Path, published: Path, tm
     assert code == 1 and all("Linear" not in key for key in json.loads(out)["missing"])
 
 
+def test_profiling_replaces_a_table_only_when_asked(
+    run: Run, devices: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def profile(layers: set[Layer], device: str, **_: object) -> CostTable:
+        measured.append(device)
+        return CostTable(device, {layer.key: LayerCost(1.0) for layer in layers})
+
+    monkeypatch.setattr("hnas.studies.devices.profile", profile)
+    assert run("lut", "import", "harmonic", str(published), "--device", "tx2")[0] == 0
+    before = (devices / "tx2.json").read_bytes()
+    words = ("lut", "profile", "--no-check", "--device")
+    for name, to in (("tx2", ()), ("other", ("--to", str(devices / "tx2.json")))):
+        code, _, err = run(*words, name, *to)
+        assert code == 1 and "imported" in err and "--replace" in err
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run(*words, "tx2", "--to", "notes.txt")[0] == 1
+    code, _, err = run(*words, "tx2.json")
+    assert code == 1 and "'tx2.json' cannot be a device's name" in err
+    assert not measured  # all that was known before the minutes of measuring
+    assert (devices / "tx2.json").read_bytes() == before and (tmp_path / "notes.txt").read_text() == "mine"
+
+    assert run(*words, "tx2", "--replace")[0] == run(*words, "box")[0] == 0
+    provenance = {line["device"]: line["provenance"] for line in json.loads(run("lut", "list", "--json")[1])}
+    assert provenance == {"box": "measured", "tx2": "measured"}
+    # The profile of this machine is made anew whenever it is asked for.
+    monkeypatch.setenv("HNAS_CACHE", str(tmp_path / "cache"))
+    assert run(*words, "host")[0] == run(*words, "host")[0] == 0
+    assert measured == ["tx2", "box", "host", "host"]
+
+
 def test_a_dataset_can_be_checked(run: Run, tiny_dataset: Path, tiny_table: Path, tmp_path: Path) -> None:
     code, out, _ = run("lut", "check", "--device", str(tiny_table), "--dataset", str(tiny_dataset), "--json")
     found = json.loads(out)
@@ -89,6 +124,7 @@ def test_a_broken_table_is_listed_as_such(run: Run, devices: Path) -> None:
         (("import", "harmonic", "none.json", "--device", "tx2"), "none.json"),
         (("import", "other", "none.json", "--device", "tx2"), "harmonic"),
         (("import", "harmonic", "none.json"), "--device"),
+        (("import", "harmonic", "none.json", "--device", "tx2.json"), "'tx2.json' cannot be a device's name"),
         (("show", "tx9"), "tx9"),
         (("check", "--device", "tx9", "--space", SPACE), "tx9"),
         (("check", "--device", "TABLE"), "--space"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hnas.base import CostError
+from hnas.base import HnasError
 from hnas.costs import CostTable
 from hnas.costs import device_folder
 from hnas.costs import import_notes
@@ -100,7 +101,7 @@ def test_what_is_broken_is_refused_with_file_and_key(tmp_path: Path, document: A
     assert says in str(caught.value) and str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("device", ["a b", "", "../x", "host"])
+@pytest.mark.parametrize("device", ["a b", "", "../x", "host", "tx2.json"])
 def test_a_device_needs_a_name_of_its_own(files: list[Path], device: str) -> None:
     with pytest.raises(CostError, match="device"):
         read_harmonic(files, device)
@@ -117,6 +118,19 @@ def test_a_table_that_is_there_is_merged_or_replaced_only_when_asked(files: list
     assert set(CostTable.load(path).layers) == set(merged.layers) == {CONV, BLOCK, SUM}
     store_imported(second, existing="replace")
     assert set(CostTable.load(path).layers) == {SUM}
+
+
+def test_a_file_of_the_users_own_gets_no_company_and_is_not_lost(files: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    table = read_harmonic(files, "tx2")
+    assert store_imported(table, folder / "table.json")[0] == folder / "table.json"
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(HnasError, match=r"notes\.txt' is there already.*--replace"):
+        store_imported(table, folder / "notes.txt")
+    with pytest.raises(CostError, match=r"notes\.txt"):
+        store_imported(table, folder / "notes.txt", existing="merge")
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == ["notes.txt", "table.json"]
 
 
 def test_a_merge_refuses_contradictions_and_tables_of_another_origin(files: list[Path], tmp_path: Path) -> None:
