@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hnas.cli.options import replace_option
 from hnas.cli.output import json_option
 from hnas.cli.output import print_json
 from hnas.cli.output import print_table
@@ -26,7 +27,7 @@ def lut() -> None:
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Write the table to this file.")
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with spaces and fusion.")
 @click.option("--check/--no-check", default=True, show_default=True, help="Compare sums with whole networks.")
-@click.option("--replace", is_flag=True, help="Put the table in place of the one that is there.")
+@replace_option
 @json_option
 def profile(
     dataset: str | None, device: str, to: Path | None, config: Path | None, check: bool, replace: bool, as_json: bool

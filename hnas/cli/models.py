@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hnas.cli.options import replace_option
 from hnas.cli.output import json_option
 from hnas.cli.output import print_json
 from hnas.cli.output import print_table
@@ -67,12 +68,14 @@ def list_command(device: str | None, as_json: bool) -> None:
 @click.option(
     "--architecture", type=click.Path(dir_okay=False, path_type=Path), help="Write its architecture to this file."
 )
+@replace_option
 @json_option
-def show_command(name: str, architecture: Path | None, as_json: bool) -> None:
+def show_command(name: str, architecture: Path | None, replace: bool, as_json: bool) -> None:
     """Show all that was published of the network NAME.
 
     No genotype was published: an architecture file holds the row's operators in one valid structure.
     """
+    from hnas.base import refuse_existing
     from hnas.base import write_json
     from hnas.studies import named_plan
     from hnas.studies import published_model
@@ -80,6 +83,7 @@ def show_command(name: str, architecture: Path | None, as_json: bool) -> None:
     model = published_model(name)
     named = named_plan(name)
     if architecture:
+        refuse_existing(architecture, replace)
         write_json(architecture, named.plan.to_json())
     if as_json:
         print_json({**model.to_json(), "remarks": named.remarks, "architecture": named.plan.to_json()})

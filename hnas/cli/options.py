@@ -56,6 +56,11 @@ def dataset_again_option(command: F) -> F:
     return click.option("--dataset", metavar="FILE", help="Where the study's dataset is now, if it was moved.")(command)
 
 
+def replace_option(command: F) -> F:
+    """Adds ``--replace`` for the file that a command writes."""
+    return click.option("--replace", is_flag=True, help="Put the file in place of one that is there.")(command)
+
+
 def supernet_option(command: F) -> F:
     """Adds ``--supernet``: pairs of modality and file, given as a mapping."""
     return click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hnas.cli.options import accelerator_option
+from hnas.cli.options import replace_option
 from hnas.cli.options import supernet_option
 from hnas.cli.output import json_option
 from hnas.cli.output import print_json
@@ -119,6 +120,7 @@ def evaluate(
     help="How the checkpoint names weights: harmonic, ofa, or auto.",
 )
 @click.option("--to", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
+@replace_option
 @json_option
 def import_command(
     checkpoint: Path,
@@ -129,6 +131,7 @@ def import_command(
     modality: str | None,
     layout: str,
     to: Path,
+    replace: bool,
     as_json: bool,
 ) -> None:
     """Make a supernet file from the weights of a CHECKPOINT of Harmonic-NAS or of the once-for-all hub.
@@ -138,7 +141,7 @@ def import_command(
     from hnas.spaces import import_supernet
 
     space = _space(name, shape, outputs, dataset, modality)
-    report = import_supernet(checkpoint, space, to, layout=None if layout == "auto" else layout)
+    report = import_supernet(checkpoint, space, to, layout=None if layout == "auto" else layout, replace=replace)
     if as_json:
         print_json({**report.to_json(), "to": str(to)})
         return

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hnas.base import derive_seed
 from hnas.base import file_sha256
+from hnas.base import refuse_existing
 from hnas.base import seeded
 from hnas.base import SpaceError
 from hnas.spaces.foreign import read_weights
@@ -116,7 +117,7 @@ class ImportReport:
 
 
 def import_supernet(
-    checkpoint: Path, space: Space, to: Path, *, layout: str | None = None, seed: int = 0
+    checkpoint: Path, space: Space, to: Path, *, layout: str | None = None, seed: int = 0, replace: bool = False
 ) -> ImportReport:
     """Writes a supernet file with those weights of a checkpoint that fit by name and shape.
 
@@ -129,13 +130,16 @@ def import_supernet(
         to: The ``.safetensors`` file to write.
         layout: How the checkpoint names weights; by default the layout that knows the most names.
         seed: Seeds the fresh weights.
+        replace: Whether to put the supernet in the place of a file that is there.
 
     Raises:
+        HnasError: There is a file already, and it is not to be replaced.
         SpaceError: The file is no checkpoint, holds more than weights, has too little of this supernet or numbers that
             are not finite, or the layout is unknown. Nothing is written then.
     """
     if to.exists() and checkpoint.exists() and to.samefile(checkpoint):
         raise SpaceError(f"'{to}' is the checkpoint itself; write to another file")
+    refuse_existing(to, replace)
     given = read_weights(checkpoint)
     with seeded(derive_seed("import", seed)):
         supernet = space.supernet()

@@ -162,6 +162,18 @@ def test_every_row_is_an_architecture_that_can_be_built(run: Run, name: str) -> 
         assert build_network(plan, modalities) is not None
 
 
+def test_an_architecture_replaces_a_file_only_when_asked(run: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    words = ("models", "show", "avmnist-1", "--architecture", "notes.txt")
+    code, out, err = run(*words)
+    assert code == 1 and out == ""
+    assert err.startswith("error: 'notes.txt' is there already") and "--replace" in err
+    assert notes.read_text() == "mine"
+    assert run(*words, "--replace")[0] == 0
+    assert json.loads(notes.read_text())["task"] == "avmnist"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

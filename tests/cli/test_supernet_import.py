@@ -43,7 +43,7 @@ def test_a_partial_import_lists_what_is_missing(run: Run, checkpoint: Path, tmp_
     assert code == 0
     assert "2 tensors are missing and keep fresh weights: train this supernet further" in out
     assert "hid2val.weight" in out
-    code, out, _ = run(*words, "--layout", "harmonic", "--json")
+    code, out, _ = run(*words, "--layout", "harmonic", "--json", "--replace")
     found = json.loads(out)
     assert (found["complete"], found["layout"], found["to"]) == (False, "harmonic", "net.safetensors")
     assert found["missing"] == imported_missing(tmp_path / "net.safetensors") == ["hid2val.weight", "hid2val.bias"]
@@ -92,6 +92,18 @@ def test_bad_words_get_one_clear_error(
     assert "Traceback" not in err
     assert out == ""
     assert not (tmp_path / "net.safetensors").exists()
+
+
+def test_a_file_that_is_there_is_replaced_only_when_asked(run: Run, checkpoint: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    words = (*IMPORT, "--input", "77", "--outputs", "3", "--to", "notes.txt")
+    code, out, err = run(*words)
+    assert code == 1 and out == ""
+    assert err.startswith("error: 'notes.txt' is there already") and "--replace" in err
+    assert notes.read_text() == "mine"
+    assert run(*words, "--replace")[0] == 0
+    load_supernet(space_for("maxout", "memes", (77,), 3), notes)
 
 
 def test_broken_files_get_one_clear_error(run: Run, checkpoint: Path, tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def test_fresh_weights_follow_from_the_seed(tmp_path):
 
     def classifier(seed: int) -> Tensor:
         to, before = tmp_path / "net.safetensors", torch.random.get_rng_state()
-        import_supernet(path, MEMES, to, seed=seed)
+        import_supernet(path, MEMES, to, seed=seed, replace=True)
         assert torch.equal(before, torch.random.get_rng_state())
         return load_supernet(MEMES, to).state_dict()["classifier.linear.weight"]
 
