@@ -183,10 +183,10 @@ def _print_import(report: ImportReport) -> None:
     )
     columns = ("part", "taken", "missing", "do not fit", "unknown", "first that was not taken")
     print_table(Table(f"{report.file} as {report.space}: tensors", columns, rows))
-    click.echo(
-        f"layout {report.layout}; {len(report.taken)} tensors taken, {report.share:.1%} of the supernet's numbers"
-    )
+    click.echo(f"layout {report.layout}; {len(report.taken)} tensors taken, {report.percent} of the supernet's numbers")
     if report.complete:
         click.echo("complete: usable as it is")
     else:
-        click.echo(f"{len(report.missing)} tensors are missing and keep fresh weights: train this supernet further")
+        count = len(report.missing)
+        what = "1 tensor is missing and keeps" if count == 1 else f"{count} tensors are missing and keep"
+        click.echo(f"{what} fresh weights: train this supernet further")

@@ -38,8 +38,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(weights, Mapping) or not weights:
         raise SpaceError(f"'{path}' is no checkpoint: it holds neither a state_dict nor a dictionary of tensors")
     for name, value in weights.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            where = f"entry {name!r} of its state_dict" if weights is not content else f"its entry {name!r}"
+        where = f"entry {name!r} of its state_dict" if weights is not content else f"its entry {name!r}"
+        if not isinstance(name, str):
+            raise SpaceError(f"'{path}' is no checkpoint: the name of {where} is no text, but {type(name).__name__}")
+        if not isinstance(value, Tensor):
             raise SpaceError(f"'{path}' is no checkpoint: {where} is no tensor, but {type(value).__name__}")
         if value.layout is not torch.strided or value.device.type != "cpu":
             raise SpaceError(f"'{path}': '{name}' is no dense tensor with values")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ LEAST_SHARE = 0.5
 
 _COUNTER = ".num_batches_tracked"
 _COUNTED = ".running_mean"
+_VARIANCE = ".running_var"
 _NOTE = "imported"
 
 
@@ -38,14 +41,18 @@ class Skipped:
     Attributes:
         name: What it would be called here.
         shape: Its shape.
-        reason: ``unknown name``, ``other shape`` or ``other type`` (whole numbers for fractions, or the reverse).
+        reason: ``unknown name``, ``other shape`` or ``other type`` (whole or complex numbers for fractions, say).
         needed: The shape needed, where the name is known.
+        dtype: Type of its numbers, such as ``float32``.
+        needed_dtype: The type needed, where that is the reason.
     """
 
     name: str
     shape: tuple[int, ...]
     reason: Literal["unknown name", "other shape", "other type"]
-    needed: tuple[int, ...] | None = None
+    needed: tuple[int, ...] | None
+    dtype: str
+    needed_dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,11 @@ class ImportReport:
         """Whether nothing is missing, so that the supernet is usable as it is."""
         return not self.missing
 
+    @property
+    def percent(self) -> str:
+        """``share`` as text, cut off and not rounded: with a tensor missing it is never 100.0%."""
+        return f"{math.floor(1000 * self.share) / 10:.1f}%"
+
     def parts(self) -> list[ImportedPart]:
         """Returns the counts of each part, those of the supernet first."""
         unknown = [skipped.name for skipped in self.skipped if skipped.reason == "unknown name"]
@@ -134,8 +146,8 @@ def import_supernet(
 
     Raises:
         HnasError: There is a file already, and it is not to be replaced.
-        SpaceError: The file is no checkpoint, holds more than weights, has too little of this supernet or numbers that
-            are not finite, or the layout is unknown. Nothing is written then.
+        SpaceError: The file is no checkpoint, holds more than weights, has too little of this supernet, numbers that
+            are not finite or variances that are negative, or the layout is unknown. Nothing is written then.
     """
     if to.exists() and checkpoint.exists() and to.samefile(checkpoint):
         raise SpaceError(f"'{to}' is the checkpoint itself; write to another file")
@@ -157,7 +169,7 @@ def import_supernet(
         share=_share(fitting, wanted),
     )
     _check_share(report, checkpoint)
-    _check_finite(fitting, checkpoint)
+    _check_numbers(fitting, checkpoint)
     supernet.load_state_dict(fitting, strict=False)
     note = {"file": report.file, "sha256": report.sha256, "layout": layout, "missing": report.missing}
     save_supernet(supernet, to, {_NOTE: {**note, "taken": len(report.taken)}, "seed": seed})
@@ -196,12 +208,13 @@ def _sorted_out(
         here = wanted.get(name)
         if name.endswith(_COUNTER):
             continue
+        shape, dtype = tuple(tensor.shape), _dtype(tensor)
         if here is None:
-            skipped.append(Skipped(name, tuple(tensor.shape), "unknown name"))
+            skipped.append(Skipped(name, shape, "unknown name", None, dtype))
         elif tensor.shape != here.shape:
-            skipped.append(Skipped(name, tuple(tensor.shape), "other shape", tuple(here.shape)))
+            skipped.append(Skipped(name, shape, "other shape", tuple(here.shape), dtype))
         elif tensor.is_floating_point() != here.is_floating_point():
-            skipped.append(Skipped(name, tuple(tensor.shape), "other type", tuple(here.shape)))
+            skipped.append(Skipped(name, shape, "other type", tuple(here.shape), dtype, _dtype(here)))
         else:
             fitting[name] = tensor.to(here.dtype)
     for name, here in wanted.items():
@@ -213,6 +226,10 @@ def _sorted_out(
     return fitting, tuple(skipped)
 
 
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
 def _share(fitting: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float:
     return sum(tensor.numel() for tensor in fitting.values()) / sum(tensor.numel() for tensor in wanted.values())
 
@@ -220,24 +237,29 @@ def _share(fitting: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float
 def _check_share(report: ImportReport, checkpoint: Path) -> None:
     if report.share >= LEAST_SHARE:
         return
-    unknown = [skipped for skipped in report.skipped if skipped.reason == "unknown name"]
-    example = report.skipped[0] if report.skipped else None
-    what = f"{len(unknown)} of its names are unknown there, {len(report.skipped) - len(unknown)} have other shapes"
-    first = f"; first '{example.name}' {_shapes(example)}" if example else ""
+    count = Counter(skipped.reason for skipped in report.skipped)
+    what = f"{count['unknown name']} of its names are unknown there, {count['other shape']} have other shapes"
+    what += f", {count['other type']} have numbers of another type" if count["other type"] else ""
+    first = f"; first '{report.skipped[0].name}' {_difference(report.skipped[0])}" if report.skipped else ""
     raise SpaceError(
-        f"'{checkpoint}' is not of {report.space}: it has {report.share:.0%} of the supernet's numbers, needed are "
-        f"{LEAST_SHARE:.0%} ({what}{first})"
+        f"'{checkpoint}' is not of {report.space}: it has {math.floor(100 * report.share)}% of the supernet's numbers, "
+        f"needed are {LEAST_SHARE:.0%} ({what}{first})"
     )
 
 
-def _shapes(skipped: Skipped) -> str:
+def _difference(skipped: Skipped) -> str:
+    if skipped.reason == "other type":
+        return f"of type {skipped.dtype}, needed is {skipped.needed_dtype}"
     needed = f", needed is {skipped.needed}" if skipped.needed is not None else ""
     return f"of shape {skipped.shape}{needed}"
 
 
-def _check_finite(fitting: Mapping[str, Tensor], checkpoint: Path) -> None:
-    broken = [name for name, tensor in fitting.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        raise SpaceError(
-            f"'{checkpoint}': '{broken[0]}' has numbers that are not finite ({len(broken)} such tensors in all)"
-        )
+def _check_numbers(fitting: Mapping[str, Tensor], checkpoint: Path) -> None:
+    infinite = [name for name, tensor in fitting.items() if not bool(torch.isfinite(tensor).all())]
+    negative = [name for name, tensor in fitting.items() if name.endswith(_VARIANCE) and bool((tensor < 0).any())]
+    for names, what in (
+        (infinite, "numbers that are not finite"),
+        (negative, "negative numbers, which no variance of BatchNorm can be"),
+    ):
+        if names:
+            raise SpaceError(f"'{checkpoint}': '{names[0]}' has {what} ({len(names)} such tensors in all)")

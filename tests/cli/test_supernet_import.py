@@ -52,8 +52,20 @@ def test_a_partial_import_lists_what_is_missing(run: Run, checkpoint: Path, tmp_
         "shape": [3, 256],
         "reason": "other shape",
         "needed": [9, 256],
+        "dtype": "float32",
+        "needed_dtype": None,
     }
     assert len(found["taken"]) == 12
+
+
+def test_one_missing_tensor_is_one(run: Run, tmp_path: Path) -> None:
+    weights = space_for("maxout", "memes", (77,), 3).supernet().state_dict()
+    del weights["hid2val.bias"]
+    torch.save(weights, tmp_path / "w.pt")
+    code, out, _ = run(*IMPORT, "--input", "77", "--outputs", "3", "--to", "net.safetensors")
+    assert code == 0
+    assert "13 tensors taken, 99.9% of the supernet's numbers" in out
+    assert "1 tensor is missing and keeps fresh weights: train this supernet further" in out
 
 
 def test_shape_and_outputs_may_be_those_of_a_dataset(run: Run, tiny_dataset: Path, tmp_path: Path) -> None:

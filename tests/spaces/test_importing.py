@@ -210,10 +210,19 @@ def test_half_precision_is_widened_and_whole_numbers_are_no_weights(tmp_path):
     weights["hid2val.bias"] = torch.ones(3, dtype=torch.int64)
     report = import_supernet(saved(tmp_path / "a.pt", weights), TEXT, tmp_path / "a.safetensors")
     assert report.missing == ("hid2val.bias",)
-    assert report.skipped[0].reason == "other type"
+    skipped = report.skipped[0]
+    assert (skipped.reason, skipped.dtype, skipped.needed_dtype) == ("other type", "int64", "float32")
     loaded = load_supernet(TEXT, tmp_path / "a.safetensors").state_dict()
     assert loaded["hid2val.weight"].dtype == torch.float32
     assert torch.equal(loaded["hid2val.weight"], weights["hid2val.weight"].float())
+
+
+def test_a_share_is_never_rounded_up_to_all(tmp_path):
+    weights = {name: tensor for name, tensor in trained(HUB).state_dict().items() if name != "classifier.linear.bias"}
+    weights["classifier.linear.bias"] = torch.zeros(999)
+    report = import_supernet(saved(tmp_path / "a.pt", weights), HUB, tmp_path / "a.safetensors")
+    assert report.missing == ("classifier.linear.bias",)
+    assert (f"{report.share:.1%}", report.percent) == ("100.0%", "99.9%")
 
 
 def refused(path: Path, space: Space, message: str, **options: Any) -> None:
@@ -280,7 +289,8 @@ def test_truncated_files_are_named(tmp_path, layout):
         ({"state_dict": 3}, "neither a state_dict nor a dictionary of tensors"),
         ({"state_dict": {}}, "neither a state_dict nor a dictionary of tensors"),
         ({"state_dict": {"a": [1]}}, "entry 'a' of its state_dict is no tensor, but list"),
-        ({1: torch.zeros(1)}, "its entry 1 is no tensor"),
+        ({1: torch.zeros(1)}, "the name of its entry 1 is no text, but int"),
+        ({"state_dict": {("a", 1): torch.zeros(1)}}, r"the name of entry \('a', 1\) of its state_dict is no text, but"),
         ([torch.zeros(1)], "neither a state_dict"),
         (torch.zeros(3), "neither a state_dict"),
         ({"a": torch.eye(3).to_sparse()}, "'a' is no dense tensor"),
@@ -319,6 +329,21 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     weights["hid2val.bias"] = torch.tensor([0.0, float("nan"), 1.0])
     weights["op_list.1.0.running_var"][0] = float("inf")
     refused(saved(tmp_path / "nan.pt", weights), TEXT, r"'op_list.1.0.running_var' has numbers .* not finite \(2 such")
+
+
+def test_complex_numbers_are_refused_by_their_type(tmp_path):
+    weights = {name: tensor.to(torch.complex64) for name, tensor in trained(AVMNIST).state_dict().items()}
+    message = (
+        r"0 have other shapes, \d+ have numbers of another type; first '\S+' of type complex64, needed is float32\)"
+    )
+    refused(saved(tmp_path / "complex.pt", weights), AVMNIST, message)
+
+
+def test_negative_variances_are_refused(tmp_path):
+    weights = trained(TEXT).state_dict()
+    weights["op_list.1.0.running_var"][3] = -1e-3
+    weights["op_list.1.0.running_mean"][3] = -1e-3
+    refused(saved(tmp_path / "a.pt", weights), TEXT, r"'op_list.1.0.running_var' has negative numbers.*\(1 such")
 
 
 def test_a_huge_view_of_one_number_is_skipped_without_being_made(tmp_path):
