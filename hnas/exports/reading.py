@@ -18,6 +18,7 @@ from hnas.studies import batch_size
 from hnas.studies import MultimodalNetwork
 from hnas.studies import Tensors
 from hnas.studies import Thresholds
+from hnas.training import check_logits
 from hnas.training import F1_METRICS
 from hnas.training import log_loss
 from hnas.training import metrics
@@ -35,8 +36,13 @@ def read_test(network: MultimodalNetwork, tensors: Tensors, thresholds: Threshol
         ``split``, ``samples``, ``metric`` and ``interval_method``; ``fused``, ``late_fusion`` and ``unimodal`` (by
         modality) with ``score``, ``log_loss`` and ``interval_95`` each, for a multilabel task also the threshold and
         every F1; and ``fused_against_late`` (accuracy: McNemar's test; other metrics: a paired bootstrap).
+
+    Raises:
+        HnasError: The network diverged.
     """
     logits, heads = _logits(network, tensors)
+    for answered in (logits, *heads):
+        check_logits(answered)
     labels = tensors.labels("test")
     metric = tensors.dataset.task.metric
     certainty = certainty_of(metric)

@@ -23,6 +23,7 @@ from hnas.studies.candidate import Candidate
 from hnas.studies.features import FeatureStore
 from hnas.studies.plan import Branch
 from hnas.studies.problem import Problem
+from hnas.training import check_logits
 from hnas.training import fit_threshold
 from hnas.training import log_loss
 from hnas.training import log_probabilities
@@ -73,7 +74,12 @@ class Evaluator:
         self._store = store
 
     def score(self, logits: Tensor, labels: Tensor, threshold: float | None = None) -> Score:
-        """Scores logits (samples, outputs) by the task's metric and by log-loss."""
+        """Scores logits (samples, outputs) by the task's metric and by log-loss.
+
+        Raises:
+            HnasError: The network that answered diverged.
+        """
+        check_logits(logits)
         return Score(
             metrics.get(self._problem.task.metric)(logits, labels, threshold),
             log_loss(logits, labels),

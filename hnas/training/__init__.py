@@ -7,6 +7,7 @@ from hnas.training.cache import BoundedCache
 from hnas.training.loop import Accumulate
 from hnas.training.loop import Trainer
 from hnas.training.metrics import answers
+from hnas.training.metrics import check_logits
 from hnas.training.metrics import correct
 from hnas.training.metrics import F1_METRICS
 from hnas.training.metrics import fit_threshold
@@ -28,6 +29,7 @@ __all__ = [
     "Trainer",
     "accelerator",
     "answers",
+    "check_logits",
     "correct",
     "cpu_threads",
     "fit_threshold",

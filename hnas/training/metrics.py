@@ -17,6 +17,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor
 from torch.nn import functional as F
 
+from hnas.base import HnasError
 from hnas.base import Registry
 from hnas.base import SettingsError
 from hnas.training.counts import Average
@@ -171,6 +172,23 @@ def wrong_decisions(logits: Tensor, labels: Tensor, threshold: float | None = No
     return int((answers(logits, labels, threshold) != labels.bool()).sum())
 
 
+def check_logits(logits: Tensor) -> None:
+    """Checks that a network answers at all.
+
+    Args:
+        logits: (samples, outputs).
+
+    Raises:
+        HnasError: It diverged: there are logits that are no numbers.
+    """
+    broken = int(logits.isnan().any(dim=1).sum())
+    if broken:
+        raise HnasError(
+            f"the network's logits are not numbers for {broken} of {len(logits)} samples: its training diverged; "
+            "lower the recipe's learning rate"
+        )
+
+
 def fit_threshold(logits: Tensor, labels: Tensor, metric: Metric) -> float:
     """Returns the one threshold for all labels at which a metric is largest.
 
@@ -181,7 +199,11 @@ def fit_threshold(logits: Tensor, labels: Tensor, metric: Metric) -> float:
         logits: (samples, outputs).
         labels: Multi-hot (samples, outputs).
         metric: What is to be large.
+
+    Raises:
+        HnasError: The network that answered diverged.
     """
+    check_logits(logits)
     thresholds, scores = metric.sweep(logits, labels)
     best = thresholds[scores >= scores.max() - 1e-9]  # Sums in another order differ by less.
     return float(best[(best - 0.5).abs().argmin()])

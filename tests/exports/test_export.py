@@ -122,6 +122,24 @@ def test_a_failing_format_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_final_training_that_diverged_is_said(
+    studies: dict[str, StoredStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hnas.exports.exporting as exporting
+
+    def diverges(*arguments: Any) -> Any:
+        network = train_final(*arguments)
+        with torch.no_grad():
+            next(network.parameters()).fill_(torch.nan)
+        return network
+
+    train_final = exporting.train_final
+    monkeypatch.setattr(exporting, "train_final", diverges)
+    with pytest.raises(HnasError, match=r"logits are not numbers for 48 of 48 samples.*learning rate"):
+        hnas.export(studies["late"], tmp_path / "m", formats=("torch",))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_trial_that_does_not_exist_is_named(studies: dict[str, StoredStudy], tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="no trial 99"):
         hnas.export(studies["late"], tmp_path / "m", trial=99)

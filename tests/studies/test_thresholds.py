@@ -90,6 +90,18 @@ def test_every_network_gets_the_threshold_of_its_own_logits(study: StoredStudy) 
     assert (again.threshold, again.metric) == (kept["fused"], trial.user_attrs["score"])
 
 
+@pytest.mark.parametrize("threshold", ["fitted", 0.3])
+def test_a_network_that_diverged_fails_its_trial_and_says_what_to_do(
+    threshold: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverged(network: torch.nn.Module, features: Any) -> torch.Tensor:
+        return torch.full((len(features.labels), 4), torch.nan)
+
+    monkeypatch.setattr("hnas.studies.evaluation.predict", diverged)
+    with pytest.raises(StudyError, match=r"logits are not numbers for \d+ of \d+ samples.*learning rate"):
+        hnas.search(labels_config(tmp_path, name="bad", fusion=CELLS, threshold=threshold))
+
+
 def test_fresh_seeds_fit_their_own(study: StoredStudy) -> None:
     found = [value for name, value in study.study.user_attrs.items() if name.startswith("hnas:rescored:")]
     assert found

@@ -15,6 +15,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.metrics import f1_score
 from torch import Tensor
 
+from hnas.base import HnasError
 from hnas.training import answers
 from hnas.training import correct
 from hnas.training import F1_METRICS
@@ -154,6 +155,13 @@ def test_thresholds_suit_probabilities_that_are_all_small() -> None:
     fitted = fit_threshold(logits, labels, metrics.get("f1_weighted"))
     assert metrics.get("f1_weighted")(logits, labels, fitted) == 1.0
     assert fitted < 1e-3
+
+
+def test_a_network_that_diverged_has_no_threshold() -> None:
+    logits = torch.zeros(5, 3)
+    logits[1, 2] = torch.nan
+    with pytest.raises(HnasError, match=r"logits are not numbers for 1 of 5 samples.*learning rate"):
+        fit_threshold(logits, torch.ones(5, 3), metrics.get("f1_weighted"))
 
 
 def test_decisions_are_counted_one_by_one() -> None:
