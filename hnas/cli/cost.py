@@ -50,6 +50,7 @@ def cost(architecture: str, device: str, accounting: Any, as_json: bool) -> None
     print_table(Table(f"{architecture} on {device}", columns, rows))
     click.echo(f"latency {found.latency_ms:.4f} ms")
     click.echo(f"energy {found.energy_mj:.4f} mJ" if energy else "energy: the cost table has none")
+    click.echo(f"accounting: {found.accounting}, cost table of {found.device}")
     if found.not_charged:
         click.echo(f"not charged: {', '.join(found.not_charged)}")
     if named.model:

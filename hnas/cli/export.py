@@ -86,8 +86,11 @@ def export(
     latency = exported.metrics["latency_ms"]
     measured = f", measured {latency['measured']['median']:.3f} ms here" if latency["measured"] else ""
     click.echo(
-        f"trial {exported.metrics['trial']}: predicted {latency['predicted']:.3f} ms on {latency['device']}{measured}"
+        f"trial {exported.metrics['trial']}: predicted {latency['predicted']:.3f} ms on {latency['device']} "
+        f"({', '.join(latency['provenance'])}, {latency['accounting']} accounting){measured}"
     )
+    if latency["not_charged"]:
+        click.echo(f"not charged in what is predicted: {', '.join(latency['not_charged'])}")
     click.echo(f"written to {exported.folder}")
 
 
@@ -158,6 +161,9 @@ def _print_evaluation(found: dict[str, Any]) -> None:
         for run in found["runs"]
     ]
     click.echo(f"costs on {found['device']} ({found['accounting']} accounting), by seed: {', '.join(costs)}")
+    left_out = dict.fromkeys(name for run in found["runs"] for name in run["not_charged"])
+    if left_out:
+        click.echo(f"not charged in these costs: {', '.join(left_out)}")
     published = found["published"]
     click.echo(f"published for {published['device']}: {published['latency_ms']} ms / {published['energy_mj']} mJ")
     click.echo(f"published scores: {'; '.join(published['protocol'])}")

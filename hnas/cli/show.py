@@ -62,6 +62,8 @@ def print_study(stored: Any, as_json: bool) -> None:
         print_json(shown)
         return
     print_table(front_rows(shown))
+    if shown["not_charged"]:
+        click.echo(f"not charged in these costs: {', '.join(shown['not_charged'])}")
     if shown["front"]:
         print_table(baseline_rows(shown))
     trials, reference = shown["trials"], shown["reference_point"]

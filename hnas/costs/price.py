@@ -11,6 +11,7 @@ from typing import Any
 from hnas.base import CostError
 from hnas.costs.devices import HOST
 from hnas.costs.layer import Layer
+from hnas.costs.table import Accounting
 from hnas.costs.table import CostTable
 
 _NAMED = 3  # Missing layers that an error spells out; the rest are counted.
@@ -44,16 +45,22 @@ class Price:
         energy_mj: Sum of the energies, or None where the table has none.
         lines: One line a charge, in the order charged.
         not_charged: Names of what the network runs but the accounting leaves out.
+        device: Whose cost table was used.
+        accounting: What was charged.
     """
 
     latency_ms: float
     energy_mj: float | None
     lines: tuple[PriceLine, ...]
     not_charged: tuple[str, ...]
+    device: str
+    accounting: Accounting
 
     def to_json(self) -> dict[str, Any]:
-        """Returns ``latency_ms``, ``energy_mj`` (or None), ``layers`` and ``not_charged``."""
+        """Returns ``device``, ``accounting``, ``latency_ms``, ``energy_mj`` (or None), ``layers``, ``not_charged``."""
         return {
+            "device": self.device,
+            "accounting": self.accounting,
             "latency_ms": self.latency_ms,
             "energy_mj": self.energy_mj,
             "layers": [asdict(line) for line in self.lines],
@@ -61,8 +68,19 @@ class Price:
         }
 
 
-def price(table: CostTable, charges: Sequence[Charge], not_charged: Sequence[str] = ()) -> Price:
+def price(
+    table: CostTable,
+    charges: Sequence[Charge],
+    not_charged: Sequence[str] = (),
+    accounting: Accounting | None = None,
+) -> Price:
     """Adds up what the charged layers cost; a layer charged twice is paid twice.
+
+    Args:
+        table: The device's costs.
+        charges: What is charged.
+        not_charged: Names of what is not.
+        accounting: By which this was decided; by default the table's own.
 
     Raises:
         CostError: The table lacks layers; names them, the table's device and the command that measures them.
@@ -77,6 +95,8 @@ def price(table: CostTable, charges: Sequence[Charge], not_charged: Sequence[str
         energy_mj=math.fsum(energies) if table.has_energy else None,
         lines=lines,
         not_charged=tuple(not_charged),
+        device=table.device,
+        accounting=accounting or table.accounting,
     )
 
 

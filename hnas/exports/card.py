@@ -68,7 +68,8 @@ def _thresholds(metrics: dict[str, Any]) -> str:
 
 def _costs(metrics: dict[str, Any]) -> str:
     latency, energy = metrics["latency_ms"], metrics["energy_mj"]
-    source = f"cost table of `{latency['device']}`, {', '.join(latency['provenance'])}"
+    table = f"cost table of `{latency['device']}`, {', '.join(latency['provenance'])}"
+    source = f"{table}, {latency['accounting']} accounting"
     lines = [f"- latency, predicted: {latency['predicted']:.4g} ms ({source})"]
     if latency["measured"]:
         found = latency["measured"]
@@ -80,6 +81,8 @@ def _costs(metrics: dict[str, Any]) -> str:
         lines.append("- energy: unknown, the cost table has none")
     else:
         lines.append(f"- energy, predicted: {energy['predicted']:.4g} mJ ({source})")
+    if latency["not_charged"]:
+        lines.append(f"- not charged in what is predicted: {', '.join(latency['not_charged'])}")
     return "## Costs\n\n" + "\n".join(lines) + "\n"
 
 

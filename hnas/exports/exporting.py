@@ -149,7 +149,12 @@ def _metrics(
     stored: StoredStudy, problem: Problem, chosen: FrontEntry, seed: int, test: dict[str, Any], readings: int
 ) -> dict[str, Any]:
     settings = problem.settings
-    provenance = sorted({cost.provenance for cost in problem.table.layers.values()})
+    costs = {
+        "device": settings.device,
+        "provenance": sorted({cost.provenance for cost in problem.table.layers.values()}),
+        "accounting": problem.table.accounting,
+        "not_charged": list(chosen.not_charged),
+    }
     return {
         "hnas": hnas.__version__,
         "study": stored.name,
@@ -169,8 +174,8 @@ def _metrics(
         "thresholds": chosen.thresholds.to_json() if chosen.thresholds else None,
         "test": test,
         "test_readings_of_study": readings,
-        "latency_ms": {"predicted": chosen.latency_ms, "device": settings.device, "provenance": provenance},
-        "energy_mj": {"predicted": chosen.energy_mj, "device": settings.device, "provenance": provenance},
+        "latency_ms": {"predicted": chosen.latency_ms, **costs},
+        "energy_mj": {"predicted": chosen.energy_mj, **costs},
         "training": {
             "splits": ["fit", "search", "val"],
             "recipe": settings.recipes.final.model_dump(),

@@ -48,8 +48,8 @@ def evaluate_published(
 
     Returns:
         As `evaluate`, and beside it ``model``, ``device``, ``published`` (the row), ``protocol`` (how ours differs) and
-        ``notes``; each of the ``runs`` has its ``architecture``, ``val_score``, ``latency_ms`` and ``energy_mj``, by
-        the ``accounting`` of the device's cost table.
+        ``notes``; each of the ``runs`` has its ``architecture``, ``val_score``, ``latency_ms``, ``energy_mj`` and
+        what they leave out (``not_charged``), by the ``accounting`` of the device's cost table.
 
     Raises:
         HnasError: The dataset is unknown or does not fit the row.
@@ -73,7 +73,11 @@ def evaluate_published(
         plan = dataclasses.replace(plan, genotype=genotype)
         price = plan.price(problem.table)
         found = trained_and_read(plan, store, backbones, recipes, problem.threshold, seed, progress)
-        costs = {"latency_ms": price.latency_ms, "energy_mj": price.energy_mj}
+        costs = {
+            "latency_ms": price.latency_ms,
+            "energy_mj": price.energy_mj,
+            "not_charged": list(price.not_charged),
+        }
         runs.append({"seed": seed, **found, "val_score": val.metric, **costs, "architecture": plan.to_json()})
     summary = summarised(runs, problem.task, problem.threshold)
     return {

@@ -50,7 +50,8 @@ def draw_pareto(stored: StoredStudy, path: Path, cost: str = "latency_ms") -> No
     budget = stored.settings.max_latency_ms if cost == "latency_ms" else stored.settings.max_energy_mj
     if budget is not None:
         axes.axvline(budget, color="#d9822b", linestyle="--", linewidth=1, label="budget")
-    axes.set_xlabel(f"{cost.replace('_', ' ')} on {stored.settings.device} (predicted)")
+    accounting = stored.accounting or "unknown"
+    axes.set_xlabel(f"{cost.replace('_', ' ')} on {stored.settings.device} (predicted, {accounting} accounting)")
     axes.set_ylabel(f"{scored_by(stored.metric, 'val', stored.settings.threshold)}\nfront: mean of fresh seeds")
     axes.set_title(f"{stored.name}: {len(points)} networks on {stored.settings.dataset}")
     axes.grid(alpha=0.3)

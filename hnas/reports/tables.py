@@ -48,7 +48,8 @@ def front_rows(shown: Mapping[str, Any]) -> Table:
 def _front_title(shown: Mapping[str, Any]) -> str:
     scores = scored_by(shown["metric"], shown["split"], shown["threshold"])
     ranked = "" if shown["ranked_by"] == shown["metric"] else f", ranked by {shown['ranked_by']}"
-    return f"Front of {shown['study']}: {scores}{ranked}, costs predicted from the cost table of {shown['device']}"
+    costs = f"costs predicted from the cost table of {shown['device']} ({shown['accounting'] or 'unknown'} accounting)"
+    return f"Front of {shown['study']}: {scores}{ranked}, {costs}"
 
 
 def network_text(item: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ class FrontEntry:
         energy_mj: Predicted by the cost table, or None.
         architecture: The content of its architecture file.
         key: The candidate's canonical key.
+        not_charged: What it runs and the costs leave out.
         errors: Wrong answers on val, like ``score``; None where they were not counted.
         thresholds: Of a multilabel task: those of the trial itself, with which the network is exported; else None.
     """
@@ -57,6 +58,7 @@ class FrontEntry:
     energy_mj: float | None
     architecture: dict[str, Any]
     key: str
+    not_charged: tuple[str, ...] = ()
     errors: float | None = None
     thresholds: Thresholds | None = None
 
@@ -69,6 +71,7 @@ class FrontEntry:
             "log_loss": self.log_loss,
             "latency_ms": self.latency_ms,
             "energy_mj": self.energy_mj,
+            "not_charged": list(self.not_charged),
             "thresholds": self.thresholds.to_json() if self.thresholds else None,
             "architecture": self.architecture,
         }
@@ -190,6 +193,7 @@ def entry(stored: StoredStudy, trial: FrozenTrial) -> FrontEntry:
         energy_mj=attributes[names.TRIAL_COSTS]["energy_mj"],
         architecture=attributes[names.TRIAL_ARCHITECTURE],
         key=attributes[names.TRIAL_KEY],
+        not_charged=tuple(attributes[names.TRIAL_COSTS]["not_charged"]),
         errors=statistics.fmean(counted) if isinstance(counted, list) else counted,
         thresholds=_thresholds(attributes),
     )

@@ -130,8 +130,9 @@ class Plan:
         Raises:
             CostError: The table lacks a layer.
         """
-        charges, not_charged = self.charges(accounting or table.accounting)
-        return price(table, charges, not_charged)
+        accounting = accounting or table.accounting
+        charges, not_charged = self.charges(accounting)
+        return price(table, charges, not_charged, accounting)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the architecture file's content."""

@@ -272,6 +272,8 @@ def show(stored: StoredStudy) -> dict[str, Any]:
         "study": stored.name,
         "dataset": settings.dataset,
         "device": settings.device,
+        "accounting": stored.accounting,
+        "not_charged": list(dict.fromkeys(name for item in entries for name in item.not_charged)),
         "metric": stored.metric,
         "split": "val",
         "threshold": settings.threshold,

@@ -24,6 +24,7 @@ from hnas.base import DataError
 from hnas.base import file_sha256
 from hnas.base import StudyError
 from hnas.base import text_sha256
+from hnas.costs import Accounting
 from hnas.costs import CostTable
 from hnas.datasets import locate_dataset
 from hnas.datasets import open_dataset
@@ -103,6 +104,17 @@ class StoredStudy:
         # Studies of earlier versions only named what ranks.
         ranking = (self.study.metric_names or ["score"])[0]
         return str(self.study.user_attrs.get(names.STUDY_METRIC, "score" if ranking == "log_loss" else ranking))
+
+    @property
+    def accounting(self) -> Accounting | None:
+        """What the study's costs charge; None where neither the study nor a table at hand says it."""
+        noted: Accounting | None = self.study.user_attrs.get(names.STUDY_ACCOUNTING)
+        if noted is not None:
+            return noted
+        try:
+            return self.table().accounting  # Studies of earlier versions did not note it.
+        except StudyError:
+            return None
 
     @property
     def asked_trials(self) -> int:
@@ -209,6 +221,7 @@ def create_study(
     study.set_user_attr(names.STUDY_DATASET_PATH, place)
     study.set_user_attr(names.STUDY_TRIALS, trials)
     study.set_user_attr(names.STUDY_METRIC, problem.task.metric)
+    study.set_user_attr(names.STUDY_ACCOUNTING, problem.table.accounting)
     study.set_user_attr(names.STUDY_REFERENCE_POINT, Pricer(problem).reference_point())
     study.set_user_attr(names.STUDY_SETTINGS, problem.settings.model_dump_json())
     # Written last: a study without it was cut off while it was being created.

@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from hnas.base import Progress
+from hnas.studies import SearchConfig
+from hnas.studies.resolution import resolve
 from tests.cli.test_errors import config
 from tests.cli.test_errors import Run
 from tests.cli.test_errors import run
+from tests.studies.test_accounting import published
 
 __all__ = ["config", "run"]
 
@@ -49,6 +53,39 @@ def test_search_show_list_export(run: Run, config: Path, quick: dict[str, Any], 
     assert priced["latency_ms"] == pytest.approx(fastest["latency_ms"])
     assert priced["energy_mj"] is None
     assert {"layers", "not_charged"} <= priced.keys()
+
+
+def test_every_cost_says_its_accounting_and_what_it_leaves_out(
+    run: Run, config: Path, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    published(resolve(SearchConfig(**quick), Progress())).table.save(tmp_path / "tx2.json")
+    storage, device = ("--storage", quick["storage"]), ("--device", str(tmp_path / "tx2.json"))
+    settings = {**yaml.safe_load(config.read_text()), "fusion": {**quick["fusion"], "kinds": ["cells"]}}
+    config.write_text(yaml.safe_dump(settings))
+    assert run("search", "s", "--config", str(config), *device, "--trials", "2")[0] == 0
+    left_out = "reshape layers, cell outputs (residual and normalisation), fusion head"
+
+    shown = json.loads(run("show", "s", *storage, "--json")[1])
+    assert (shown["device"], shown["accounting"], ", ".join(shown["not_charged"])) == ("tx2", "published", left_out)
+    assert all(", ".join(item["not_charged"]) == left_out for item in shown["front"])
+    text = " ".join(run("show", "s", *storage)[1].split())
+    assert "cost table of tx2 (published accounting)" in text and f"not charged in these costs: {left_out}" in text
+
+    code, text, _ = run("export", "s", *storage, "--to", "model", "--format", "torch")
+    assert code == 0
+    assert "on tx2 (imported, published accounting)" in text and f"not charged in what is predicted: {left_out}" in text
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    for cost in (metrics["latency_ms"], metrics["energy_mj"]):
+        assert (cost["device"], cost["accounting"], ", ".join(cost["not_charged"])) == ("tx2", "published", left_out)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert card.count("(cost table of `tx2`, imported, published accounting)") == 2
+    assert f"- not charged in what is predicted: {left_out}" in card
+
+    words = ("cost", "model/architecture.json", *device)
+    priced = json.loads(run(*words, "--json")[1])
+    assert (priced["device"], priced["accounting"], ", ".join(priced["not_charged"])) == ("tx2", "published", left_out)
+    text = run(*words)[1]
+    assert "accounting: published, cost table of tx2" in text and f"not charged: {left_out}" in text
 
 
 def test_without_a_name_the_next_free_one_is_taken(run: Run, config: Path) -> None:

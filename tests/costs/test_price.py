@@ -28,7 +28,9 @@ def test_a_price_is_the_sum_of_its_lines_and_repeats_are_paid() -> None:
         ("audio", A.key, "measured"),
     ]
     shown = json.loads(json.dumps(result.to_json()))
-    assert set(shown) == {"latency_ms", "energy_mj", "layers", "not_charged"}
+    assert set(shown) == {"device", "accounting", "latency_ms", "energy_mj", "layers", "not_charged"}
+    assert (shown["device"], shown["accounting"]) == ("tx2", "deployed")  # the table's own
+    assert price(table(), [], accounting="published").to_json()["accounting"] == "published"
     assert shown["not_charged"] == ["text network"]
     assert shown["layers"][1] == {
         "part": "fusion",

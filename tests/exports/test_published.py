@@ -78,6 +78,7 @@ def test_every_seed_searches_a_network_of_the_published_size(settings: dict[str,
             (branch,) = [branch for branch in plan.branches if branch.modality == modality]
             assert branch.architecture == branch.space.parse(entry)
         assert one["latency_ms"] > 0 and one["energy_mj"] > 0 and 0 <= one["val_score"] <= 1
+        assert one["not_charged"] == []
     assert {"fused", "late_fusion", "unimodal"} <= found.keys()
     table = evaluation_rows(found)
     assert table.columns[-1] == "published"

@@ -31,6 +31,7 @@ def shown(metric: str, threshold: Any, ranked_by: str) -> dict[str, Any]:
         "threshold": threshold,
         "ranked_by": ranked_by,
         "device": "bench",
+        "accounting": "published",
         "front": [item],
         "baselines": {"metric": metric, **baselines},
     }
@@ -49,6 +50,7 @@ def test_scores_are_named(metric: str, threshold: Any, ranked_by: str, says: str
     found = shown(metric, threshold, ranked_by)
     front, baselines = front_rows(found), baseline_rows(found)
     assert says in front.title
+    assert front.title.endswith("costs predicted from the cost table of bench (published accounting)")
     assert front.columns[1] == baselines.columns[1] == metric
     assert f"{metric} on val" in baselines.title
     row = dict(zip(front.columns, front.rows[0], strict=True))

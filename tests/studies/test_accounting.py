@@ -17,11 +17,13 @@ from hnas.fusion import Genotype
 from hnas.fusion import random_genotype
 from hnas.fusion.cells import random_cells
 from hnas.fusion.pricing import FusionCosts
+from hnas.reports import front_rows
 from hnas.spaces import Architecture
 from hnas.spaces import space_for
 from hnas.spaces.ofa_mobilenet_v3 import OfaMobileNetV3
 from hnas.studies import Evaluator
 from hnas.studies import FeatureStore
+from hnas.studies import open_stored
 from hnas.studies import Problem
 from hnas.studies import SearchConfig
 from hnas.studies import Tensors
@@ -45,7 +47,7 @@ class FreeSpace(OfaMobileNetV3):
 def published(problem: Problem) -> Problem:
     """The same problem with a table that has what the published accounting can charge, and nothing else."""
     layers = reachable_layers(problem.spaces, problem.settings.fusion, problem.task, "published")
-    costs = {layer.key: synthetic_cost(layer.key, True) for layer in layers}
+    costs = {layer.key: dataclasses.replace(synthetic_cost(layer.key, True), provenance="imported") for layer in layers}
     table = CostTable("tx2", costs, accounting="published", provenance="imported")
     return dataclasses.replace(problem, table=table)
 
@@ -140,3 +142,19 @@ def test_a_study_on_an_imported_table_charges_what_was_published(quick: dict[str
     for item in shown["front"]:
         price = hnas.studies.parse_plan(item["architecture"]).price(table)
         assert (price.latency_ms, price.energy_mj) == pytest.approx((item["latency_ms"], item["energy_mj"]))
+        assert item["not_charged"] == list(price.not_charged)
+    assert shown["accounting"] == "published"
+
+
+def test_studies_that_did_not_note_their_accounting_have_that_of_their_table(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = hnas.search(SearchConfig(**quick, name="s"))
+    assert study.accounting == "deployed"
+    study.study.set_user_attr("hnas:accounting", None)
+    assert open_stored("s", quick["storage"]).accounting == "deployed"
+    # Without the study's files there is still something to show.
+    monkeypatch.setenv("HNAS_CACHE", str(tmp_path / "empty"))
+    elsewhere = open_stored("s", quick["storage"], str(tmp_path / "nowhere"))
+    assert hnas.show(elsewhere)["accounting"] is None
+    assert "(unknown accounting)" in front_rows(hnas.show(elsewhere)).title
