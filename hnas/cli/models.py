@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -26,41 +24,29 @@ def list_command(device: str | None, as_json: bool) -> None:
     """List the published networks; with --device, our price beside the published one.
 
     Published figures are of the Jetson TX2 and floored to two decimals; "equal" says that ours, floored, is the same.
+    Prices on other devices are not compared with them.
     """
-    from hnas.reports import Table
-    from hnas.studies import compare
-    from hnas.studies import price_plan
+    from hnas.cli.progress import make_progress
+    from hnas.reports import published_rows
+    from hnas.studies import price_published
     from hnas.studies import published_models
-    from hnas.studies import published_plan
 
-    rows, documents = [], []
-    for model in published_models():
-        row = [
-            model.name,
-            f"{model.metric} {100 * model.score:.2f}",
-            f"{model.cells} x {model.nodes}",
-            f"{model.latency_ms:.2f}",
-            f"{model.energy_mj:.2f}",
-        ]
-        document = model.to_json()
-        if device:
-            found = compare(model, price_plan(published_plan(model), device, "published"))
-            document["priced"] = {"device": device, **asdict(found)}
-            row += _priced(found)
-        rows.append(tuple(row))
-        documents.append(document)
+    models = published_models()
+    priced = price_published(device, make_progress()) if device else []
     if as_json:
-        print_json(documents)
+        prices = [{"priced": found.to_json()} for found in priced] or [{}] * len(models)
+        print_json([{**model.to_json(), **price} for model, price in zip(models, prices, strict=True)])
         return
-    columns = ["name", "score %", "cells x nodes", "latency ms", "energy mJ"]
-    columns += [f"{device}: ms", "", f"{device}: mJ", ""] if device else []
-    print_table(Table("Published networks (Jetson TX2)", tuple(columns), tuple(rows)))
-    if device:
-        for document in documents:
-            if document["note"]:
-                click.echo(f"{document['name']}: {document['note']}")
-    click.echo(f"source: {documents[0]['source']}")
-    click.echo(f"scores: {'; '.join(documents[0]['protocol'])}")
+    print_table(published_rows(models, priced))
+    for found in priced:
+        if remark := found.reason or found.model.note:
+            click.echo(f"{found.model.name}: {remark}")
+    for remedy in dict.fromkeys(found.remedy for found in priced if found.remedy):
+        click.echo(remedy)
+    if any(found.price and not found.comparison for found in priced):
+        click.echo(f"published figures are of a Jetson TX2; prices on {priced[0].device} are not compared with them")
+    click.echo(f"source: {models[0].source}")
+    click.echo(f"scores: {'; '.join(models[0].protocol)}")
 
 
 @models.command("show")
@@ -103,16 +89,3 @@ def show_command(name: str, architecture: Path | None, replace: bool, as_json: b
     click.echo(f"score: {'; '.join(model.protocol)}")
     if architecture:
         click.echo(f"written to {architecture}")
-
-
-def _priced(found: Any) -> list[str]:
-    def beside(equal: bool, deviation: float | None) -> str:
-        return "equal" if equal else "-" if deviation is None else f"{deviation:+.2%}"
-
-    energy = "-" if found.energy_mj is None else f"{found.energy_mj:.4f}"
-    return [
-        f"{found.latency_ms:.4f}",
-        beside(found.latency_equal, found.latency_deviation),
-        energy,
-        beside(found.energy_equal, found.energy_deviation),
-    ]

@@ -30,6 +30,7 @@ from hnas.costs.meters import RaplMeter
 from hnas.costs.meters import why_no_meter
 from hnas.costs.meters import Window
 from hnas.costs.price import Charge
+from hnas.costs.price import MissingLayersError
 from hnas.costs.price import Price
 from hnas.costs.price import price
 from hnas.costs.price import PriceLine
@@ -58,6 +59,7 @@ __all__ = [
     "LayerCost",
     "Measurement",
     "Meter",
+    "MissingLayersError",
     "Price",
     "PriceLine",
     "ProfileSettings",

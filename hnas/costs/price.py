@@ -17,6 +17,27 @@ from hnas.costs.table import CostTable
 _NAMED = 3  # Missing layers that an error spells out; the rest are counted.
 
 
+class MissingLayersError(CostError):
+    """A cost table lacks layers.
+
+    Args:
+        table: The table.
+        layers: What it lacks.
+
+    Attributes:
+        missing: The keys of what it lacks.
+        remedy: What can be done.
+    """
+
+    def __init__(self, table: CostTable, layers: Sequence[Layer]) -> None:
+        self.missing = tuple(layer.key for layer in layers)
+        self.remedy = _remedy(table)
+        named = ", ".join(self.missing[:_NAMED])
+        more = f" and {len(layers) - _NAMED} more" if len(layers) > _NAMED else ""
+        count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+        super().__init__(f"the cost table of '{table.device}' lacks {count}: {named}{more}\n{self.remedy}")
+
+
 @dataclass(frozen=True)
 class Charge:
     """A layer to pay for, and the part of the network (such as ``image`` or ``fusion``) that needs it."""
@@ -83,11 +104,11 @@ def price(
         accounting: By which this was decided; by default the table's own.
 
     Raises:
-        CostError: The table lacks layers; names them, the table's device and the command that measures them.
+        MissingLayersError: The table lacks layers; names them, the table's device and the command that measures them.
     """
     missing = table.missing(charge.layer for charge in charges)
     if missing:
-        raise CostError(_missing_message(table, missing))
+        raise MissingLayersError(table, missing)
     lines = tuple(_line(table, charge) for charge in charges)
     energies = [line.energy_mj for line in lines if line.energy_mj is not None]
     return Price(
@@ -105,19 +126,13 @@ def _line(table: CostTable, charge: Charge) -> PriceLine:
     return PriceLine(charge.part, charge.layer.key, cost.latency_ms, cost.energy_mj, cost.provenance)
 
 
-def _missing_message(table: CostTable, missing: Sequence[Layer]) -> str:
-    device = table.device
-    named = ", ".join(layer.key for layer in missing[:_NAMED])
-    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-    command = f"hnas lut profile --device {device} --dataset DATASET"
-    if device == HOST:
-        remedy = f"measure them with: {command}"
-    elif table.provenance == "imported":
-        remedy = (
-            f"import a published table that has them: hnas lut import harmonic FILE --device {device} --merge; "
+def _remedy(table: CostTable) -> str:
+    command = f"hnas lut profile --device {table.device} --dataset DATASET"
+    if table.device == HOST:
+        return f"measure them with: {command}"
+    if table.provenance == "imported":
+        return (
+            f"import a published table that has them: hnas lut import harmonic FILE --device {table.device} --merge; "
             f"or, on that device, measure all anew: {command} --to FILE"
         )
-    else:
-        remedy = f"on that device, measure the spaces of your dataset with: {command} --to FILE"
-    layers = "layer" if len(missing) == 1 else "layers"
-    return f"the cost table of '{device}' lacks {len(missing)} {layers}: {named}{more}\n{remedy}"
+    return f"on that device, measure the spaces of your dataset with: {command} --to FILE"

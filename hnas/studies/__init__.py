@@ -37,6 +37,8 @@ from hnas.studies.published import Explanation
 from hnas.studies.published import floored
 from hnas.studies.published import named_plan
 from hnas.studies.published import NamedPlan
+from hnas.studies.published import price_published
+from hnas.studies.published import PricedModel
 from hnas.studies.published import published_macro
 from hnas.studies.published import published_model
 from hnas.studies.published import published_models
@@ -86,6 +88,7 @@ __all__ = [
     "NamedPlan",
     "Pick",
     "Plan",
+    "PricedModel",
     "Problem",
     "PublishedModel",
     "Recipes",
@@ -120,6 +123,7 @@ __all__ = [
     "plan_store",
     "plan_thresholds",
     "price_plan",
+    "price_published",
     "profile_spaces",
     "published_macro",
     "published_model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from hnas.costs import find_meter
 from hnas.costs import HOST
 from hnas.costs import host_table
 from hnas.costs import host_table_path
+from hnas.costs import Layer
 from hnas.costs import locate_table
 from hnas.costs import locked_table
 from hnas.costs import measure
@@ -67,12 +69,19 @@ def price_plan(
     Raises:
         CostError: The device is unknown, or its table lacks a layer.
     """
+    charges, _ = plan.charges(accounting or "deployed")
+    return plan.price(device_costs(device, {charge.layer for charge in charges}, progress), accounting)
+
+
+def device_costs(device: str, layers: Iterable[Layer], progress: Progress | None = None) -> CostTable:
+    """Returns a device's cost table, be it whole or not; what this machine's lacks of ``layers`` is measured now.
+
+    Raises:
+        CostError: The device is unknown, or its table is broken.
+    """
     if device == HOST:
-        charges, _ = plan.charges(accounting or "deployed")
-        table = host_table({charge.layer for charge in charges}, meter=find_meter(), progress=progress or Progress())
-    else:
-        table = CostTable.load(locate_table(device))
-    return plan.price(table, accounting)
+        return host_table(layers, meter=find_meter(), progress=progress or Progress())
+    return CostTable.load(locate_table(device))
 
 
 def profile_spaces(

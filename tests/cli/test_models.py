@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+from glob import glob
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from hnas.costs import CostTable
+from hnas.costs import LayerCost
 from hnas.studies import floored
 from hnas.studies import published_models
+from hnas.studies import published_plan
 from tests.cli.test_errors import Run
 from tests.cli.test_errors import run
 
@@ -87,6 +91,74 @@ def test_one_command_compares_all_rows(run: Run, tx2: str) -> None:
     assert found["avmnist-1"]["latency_equal"] and not found["memes-2"]["latency_equal"]
     text = run("models", "list", "--device", tx2)[1]
     assert "equal" in text and "labels of test" in text
+
+
+def test_what_a_table_cannot_price_is_listed_with_the_reason(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HNAS_DEVICES", str(tmp_path / "devices"))
+    only("avmnist").save(tmp_path / "devices" / "tx2.json")
+    code, out, _ = run("models", "list", "--device", "tx2", "--json")
+    assert code == 0
+    found = {row["name"]: row["priced"] for row in json.loads(out)}
+    assert list(found) == NAMES
+    for name, priced in found.items():
+        assert (priced["device"], priced["accounting"]) == ("tx2", "published")
+        if name.startswith("avmnist"):
+            assert priced["latency_ms"] > 0 and priced["latency_deviation"] is not None and priced["reason"] is None
+            continue
+        assert priced["latency_ms"] is priced["energy_mj"] is priced["latency_equal"] is None
+        assert f"lacks {len(priced['missing'])} layers; " in priced["reason"]
+        assert "hnas lut import harmonic FILE --device tx2 --merge" in priced["reason"]
+    code, out, _ = run("models", "list", "--device", "tx2")
+    assert code == 0
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "memes-1 accuracy 88.45 1 x 2 10.51 25.63 - - - -" in lines
+    assert f"memes-1: the cost table of 'tx2' lacks {len(found['memes-1']['missing'])} layers" in lines
+    assert sum("hnas lut import harmonic FILE --device tx2 --merge" in line for line in lines) == 1
+    # A table that is not there, or broken, is an error as ever.
+    assert run("models", "list", "--device", "tx9")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "compared"), [("jetson-tx2", True), ("TX2", True), ("agx", False), ("atx200", False)]
+)
+def test_prices_of_another_device_are_not_compared(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, compared: bool
+) -> None:
+    monkeypatch.setenv("HNAS_DEVICES", str(tmp_path / "devices"))
+    only("avmnist", "memes", "mmimdb", device=device).save(tmp_path / "devices" / f"{device}.json")
+    rows = json.loads(run("models", "list", "--device", device, "--json")[1])
+    assert all(row["priced"]["latency_ms"] > 0 and row["priced"]["energy_mj"] > 0 for row in rows)
+    beside = ("latency_deviation", "energy_deviation", "latency_equal", "energy_equal")
+    assert all((row["priced"][name] is not None) == compared for row in rows for name in beside)
+    out = run("models", "list", "--device", device)[1]
+    said = f"published figures are of a Jetson TX2; prices on {device} are not compared with them"
+    assert (said in out) != compared and ("%" in out.replace("score %", "").replace("1.3 %", "")) == compared
+
+
+def only(*tasks: str, device: str = "tx2") -> CostTable:
+    """An imported table that prices the rows of some tasks."""
+    plans = [published_plan(model) for model in published_models() if model.task in tasks]
+    keys = {charge.layer.key for plan in plans for charge in plan.charges("published")[0]}
+    costs = {key: LayerCost(0.3, 0.7, provenance="imported") for key in keys}
+    return CostTable(device, costs, accounting="published", provenance="imported")
+
+
+@needs_tables
+@pytest.mark.parametrize("page", ["README.md", "docs/costs.md"])
+def test_the_tables_that_a_page_imports_price_all_rows(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    monkeypatch.setenv("HNAS_DEVICES", str(tmp_path / "devices"))
+    for file in Path(os.environ["HNAS_SHARED"], "luts").glob("*_tx2.json"):
+        (tmp_path / file.name).symlink_to(file)
+    for line in (ROOT / page).read_text().splitlines():
+        if line.startswith("hnas lut import harmonic"):
+            words = [word for part in line.partition("#")[0].split()[1:] for word in sorted(glob(part)) or [part]]
+            assert run(*words)[0] == 0
+    rows = json.loads(run("models", "list", "--device", "tx2", "--json")[1])
+    assert [row["name"] for row in rows if row["priced"]["latency_ms"] is not None] == NAMES
 
 
 @needs_tables

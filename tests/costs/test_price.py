@@ -9,6 +9,7 @@ from hnas.costs import Charge
 from hnas.costs import CostTable
 from hnas.costs import Layer
 from hnas.costs import LayerCost
+from hnas.costs import MissingLayersError
 from hnas.costs import price
 
 A, B, C = (Layer.of("A", n=n) for n in range(3))
@@ -58,8 +59,9 @@ def test_missing_layers_are_named_with_device_and_command() -> None:
 
 def test_what_an_imported_table_lacks_may_be_imported() -> None:
     imported = CostTable("tx2", {A.key: LayerCost(0.5, 1.0)}, provenance="imported", accounting="published")
-    with pytest.raises(CostError) as caught:
+    with pytest.raises(MissingLayersError) as caught:
         price(imported, [Charge("image", C)])
+    assert caught.value.missing == (C.key,) and caught.value.remedy in str(caught.value)
     for words in (C.key, "hnas lut import harmonic FILE --device tx2 --merge", "hnas lut profile --device tx2"):
         assert words in str(caught.value)
 

@@ -12,17 +12,21 @@ from hnas.studies.published.networks import named_plan
 from hnas.studies.published.networks import NamedPlan
 from hnas.studies.published.networks import published_macro
 from hnas.studies.published.networks import published_plan
+from hnas.studies.published.priced import price_published
+from hnas.studies.published.priced import PricedModel
 from hnas.studies.published.problems import published_problem
 
 __all__ = [
     "Comparison",
     "Explanation",
     "NamedPlan",
+    "PricedModel",
     "PublishedModel",
     "compare",
     "explain",
     "floored",
     "named_plan",
+    "price_published",
     "published_macro",
     "published_model",
     "published_models",
