@@ -1,4 +1,4 @@
-"""What every room stands on: errors, progress, registries, files and seeds."""
+"""What every room stands on: errors, progress, interrupts, registries, files and seeds."""
 
 from hnas.base.errors import CostError
 from hnas.base.errors import DataError
@@ -21,6 +21,10 @@ from hnas.base.files import umask
 from hnas.base.files import writable_folder
 from hnas.base.files import write_json
 from hnas.base.files import write_text
+from hnas.base.interrupts import hear_interrupts
+from hnas.base.interrupts import interrupts_deferred
+from hnas.base.interrupts import interrupts_ignored
+from hnas.base.interrupts import terminate_as_interrupt
 from hnas.base.progress import Progress
 from hnas.base.progress import Stage
 from hnas.base.registry import Registry
@@ -44,11 +48,15 @@ __all__ = [
     "cache_folder",
     "derive_seed",
     "file_sha256",
+    "hear_interrupts",
+    "interrupts_deferred",
+    "interrupts_ignored",
     "locked",
     "read_json",
     "refuse_existing",
     "require_extra",
     "seeded",
+    "terminate_as_interrupt",
     "text_sha256",
     "umask",
     "writable_folder",

@@ -74,6 +74,7 @@ def prepare(name: str, raw: Path, out: Path, choices: tuple[str, ...]) -> None:
     Large datasets are prepared in bounded memory; the same command goes on with an interrupted preparation.
     """
     from hnas.base import DataError
+    from hnas.base import terminate_as_interrupt
     from hnas.cli.progress import make_progress
     from hnas.datasets import open_dataset
     from hnas.datasets import PreparedSource
@@ -83,7 +84,8 @@ def prepare(name: str, raw: Path, out: Path, choices: tuple[str, ...]) -> None:
     source = sources.get(name)
     if not isinstance(source, PreparedSource):
         raise DataError(f"dataset '{name}' is embedded and needs no preparing: hnas search --dataset {name}")
-    source.prepare(raw, out, make_progress(), **_choices(choices, source.choices))
+    with terminate_as_interrupt():
+        source.prepare(raw, out, make_progress(), **_choices(choices, source.choices))
     dataset = open_dataset(out)
     click.echo(", ".join(f"{name} {dataset.size(name)}" for name in SPLITS))
     click.echo(f"written to {out}")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hnas.base import hear_interrupts
 from hnas.datasets.format import header
 from hnas.datasets.task import Task
 
@@ -24,10 +25,11 @@ _CHUNK_BYTES = 1 << 23
 
 
 def chunks(array: Any) -> Iterator[NDArray[Any]]:
-    """Yields an HDF5 array (or any array) in pieces of whole samples of about 8 MB."""
+    """Yields an HDF5 array (or any array) in pieces of whole samples of about 8 MB; hears interrupts in between."""
     row_bytes = max(1, array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64)))
     rows = max(1, _CHUNK_BYTES // row_bytes)
     for start in range(0, array.shape[0], rows):
+        hear_interrupts()
         yield np.asarray(array[start : start + rows])
 
 
@@ -93,7 +95,11 @@ def some_digests(split: Any, modality: str, rows: NDArray[np.int64]) -> list[byt
         digests = sample_digests(split, modality)
         return [digests[row] for row in rows]
     places = np.asarray(split[index])[rows] if index in split else rows
-    return [row_digest(split[modality][place]) for place in places]
+    digests = []
+    for place in places:
+        hear_interrupts()
+        digests.append(row_digest(split[modality][place]))
+    return digests
 
 
 def identities(

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from hnas.base import DataError
+from hnas.base import interrupts_deferred
 from hnas.datasets.checks import check_coverage
 from hnas.datasets.checks import check_group
 from hnas.datasets.content import content_sha256
@@ -185,13 +186,15 @@ def read_notes(file: Any) -> dict[str, str]:
 def hdf5_file(path: Path) -> Iterator[Any]:
     """Opens an HDF5 file for reading; whatever fails to be read in the block becomes a DataError.
 
+    Interrupts wait until they are heard, or the block ends.
+
     Raises:
         DataError: The file is missing, is no HDF5, is truncated or damaged.
     """
     if not path.is_file():
         raise DataError(f"no dataset file '{path}'")
     try:
-        with h5py.File(path, "r") as file:
+        with interrupts_deferred(), h5py.File(path, "r") as file:
             yield file
     except OSError as reason:
         if "signature not found" in str(reason):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hnas.base import DataError
+from hnas.base import hear_interrupts
 
 _SMALL_BYTES = 1 << 26
 
@@ -67,7 +68,10 @@ def stacked(
     """Returns the samples that ``make`` makes of ``rows``, one by one, each of ``shape``."""
 
     def read(start: int, stop: int) -> NDArray[Any]:
-        made = [make(int(row)) for row in rows[start:stop]]
+        made = []
+        for row in rows[start:stop]:
+            hear_interrupts()
+            made.append(make(int(row)))
         return np.stack(made) if made else np.empty((0, *shape), dtype)
 
     return LazyArray((len(rows), *shape), np.dtype(dtype), read)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hnas.base import DataError
 from hnas.base import file_sha256
+from hnas.base import interrupts_deferred
 from hnas.base import read_json
 from hnas.base import text_sha256
 from hnas.datasets.carving import PARTS
@@ -98,9 +99,10 @@ def from_hdf5(file: Any, path: Path, split_file: Path) -> RawMovies:
     Raises:
         DataError: Something is missing or not as expected; the message names it.
     """
-    ids = [_text(entry) for entry in np.asarray(file["imdb_ids"]).tolist()]
+    with interrupts_deferred():
+        ids = [_text(entry) for entry in np.asarray(file["imdb_ids"]).tolist()]
+        features, genres = np.asarray(file["features"], np.float32), np.asarray(file["genres"])
     rows = _rows(ids, split_file, path)
-    features, genres = np.asarray(file["features"], np.float32), np.asarray(file["genres"])
     images = file["images"]
     status = path.stat()
     left = len(ids) - sum(map(len, rows.values()))
@@ -108,7 +110,8 @@ def from_hdf5(file: Any, path: Path, split_file: Path) -> RawMovies:
     def image(part: str, row: int) -> NDArray[np.int32]:
         place = int(rows[part][row])
         try:
-            return _image(images[place], f"'{path}', id {ids[place]}")
+            with interrupts_deferred():
+                return _image(images[place], f"'{path}', id {ids[place]}")
         except OSError as reason:
             raise DataError(f"cannot read image {place} of '{path}': it is damaged ({reason})") from reason
 

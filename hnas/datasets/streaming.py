@@ -23,6 +23,8 @@ from numpy.typing import ArrayLike
 
 from hnas.base import atomic_path
 from hnas.base import DataError
+from hnas.base import hear_interrupts
+from hnas.base import interrupts_deferred
 from hnas.base import Progress
 from hnas.base import read_json
 from hnas.base import Stage
@@ -86,6 +88,7 @@ class _Piece:
                 target[self.start : self.stop] = source[...]
                 return
             for number in range(source.id.get_num_chunks()):
+                hear_interrupts()
                 place = source.id.get_chunk_info(number).chunk_offset
                 mask, stored = source.id.read_direct_chunk(place)
                 target.id.write_direct_chunk((place[0] + self.start, *place[1:]), stored, mask)
@@ -104,6 +107,8 @@ def stream_dataset(
     An interrupted call is gone on with by the same call, if task, shapes, notes and ``origin`` are the same; else it
     starts anew. Memory holds a few megabytes of each lazy array; disk space, the compressed arrays twice.
 
+    A first interrupt is heard after a few megabytes of work, a second at once.
+
     Args:
         path: The file to write; ``<path>.partial`` is a folder beside it while this runs.
         task: What is learned.
@@ -118,7 +123,7 @@ def stream_dataset(
     """
     path = Path(path)
     arrays = {group: writable(given, task, f"'{path}', group '{group}'") for group, given in splits.items()}
-    with _staging_folder(path, _identity(task, arrays, origin, notes), progress) as folder:
+    with interrupts_deferred(), _staging_folder(path, _identity(task, arrays, origin, notes), progress) as folder:
         pieces = {
             (group, name): _pieces(folder / f"{group}-{name}", array)
             for group, named in arrays.items()

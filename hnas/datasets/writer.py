@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hnas.base import atomic_path
 from hnas.base import DataError
+from hnas.base import interrupts_deferred
 from hnas.datasets.content import array_names
 from hnas.datasets.content import chunks
 from hnas.datasets.content import content_sha256
@@ -72,12 +73,14 @@ def dataset_file(
 ) -> Iterator[h5py.File]:
     """Yields an HDF5 file with header and empty groups; checked, hashed and put in place when the block ends well.
 
+    Interrupts wait until they are heard, or the file is whole.
+
     Raises:
         DataError: The groups are not those of a dataset file, or what was written breaks the format.
         HnasError: The folder cannot be written.
     """
     groups = _groups(path, groups)
-    with atomic_path(path) as temporary:
+    with interrupts_deferred(), atomic_path(path) as temporary:
         with h5py.File(temporary, "w") as file:
             for name, value in header(task).items():
                 file.attrs[name] = value
@@ -104,9 +107,9 @@ def writable(arrays: Mapping[str, ArrayLike | LazyArray], task: Task, where: str
 
 
 def write_array(group: Any, name: str, values: Array) -> None:
-    """Writes ``values`` as the array ``name``, lazy ones a few samples at a time."""
+    """Writes ``values`` as the array ``name``, a few samples at a time."""
     array = create_array(group, name, tuple(values.shape), values.dtype)
-    if isinstance(values, np.ndarray):
+    if not values.shape:
         array[...] = values
         return
     start = 0

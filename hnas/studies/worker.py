@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from hnas.base import HnasError
+from hnas.base import interrupts_ignored
 from hnas.base import Progress
 from hnas.base import StudyError
+from hnas.base import terminate_as_interrupt
 from hnas.studies.attributes import TRIAL_ATTEMPT
 from hnas.studies.attributes import TRIAL_ENDED
 from hnas.studies.attributes import TRIAL_ERROR
@@ -160,34 +157,3 @@ class Worker:
 
     def _frozen(self, trial: optuna.Trial) -> FrozenTrial:
         return self._study._storage.get_trial(trial._trial_id)
-
-
-@contextmanager
-def terminate_as_interrupt() -> Iterator[None]:
-    """Makes SIGTERM raise KeyboardInterrupt during the block (in the main thread; elsewhere it changes nothing)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """Lets a short piece of work end undisturbed by further signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
