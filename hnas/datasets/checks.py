@@ -9,15 +9,16 @@ import numpy as np
 
 from hnas.base import DataError
 from hnas.datasets.content import chunks
+from hnas.datasets.lazy import LazyArray
 from hnas.datasets.task import Modality
 from hnas.datasets.task import Task
 
 
 def check_group(file: Any, name: str, task: Task, path: Path) -> None:
-    """Checks one group (a split) of an open dataset file against its task.
+    """Checks one group (a split) of an open dataset file, or of arrays that are to be written, against its task.
 
     Shapes, types, labels and indices are checked on sight; floating-point values are read in chunks to find what is
-    not finite; whole numbers are not read.
+    not finite; whole numbers are not read, and neither are the values of a :class:`LazyArray`.
 
     Raises:
         DataError: Something is missing, misshapen or out of range.
@@ -40,7 +41,7 @@ def check_coverage(file: Any, name: str, task: Task, path: Path) -> None:
     Raises:
         DataError: Some do not; the message names the first.
     """
-    labels = np.asarray(file[name]["label"])
+    labels = np.asarray(file[name]["label"][:])
     counts = np.bincount(labels, minlength=task.outputs) if labels.ndim == 1 else labels.sum(axis=0, dtype=np.int64)
     absent = [task.label_names[output] for output in np.flatnonzero(counts == 0)]
     if absent:
@@ -73,7 +74,7 @@ def _check_labels(group: Any, task: Task, where: str) -> int:
         raise DataError(f"{where}: expected {dtype} of shape ({expected}), found {array.dtype} of shape {array.shape}")
     if array.shape[0] == 0:
         raise DataError(f"{where}: the split is empty")
-    values = np.asarray(array)
+    values = np.asarray(array[:])
     limit = task.outputs if multiclass else 2
     wrong = np.argwhere((values < 0) | (values >= limit))
     if len(wrong):
@@ -98,7 +99,7 @@ def _check_modality(group: Any, modality: Modality, samples: int, where: str) ->
     mask = f"{modality.name}_mask"
     if mask in group and _array(group, mask, where).shape[:1] != array.shape[:1]:
         raise DataError(f"{where}, array '{mask}': must be as long as '{modality.name}' ({array.shape[0]})")
-    if array.dtype.kind == "f":
+    if array.dtype.kind == "f" and not isinstance(array, LazyArray):
         _check_finite(array, place)
 
 
@@ -108,7 +109,7 @@ def _check_index(array: Any, rows: int, samples: int, name: str, where: str) -> 
             f"{where}, array '{name}': expected one whole number a sample, found {array.dtype} {array.shape}"
         )
     _check_length(array, samples, name, where)
-    values = np.asarray(array)
+    values = np.asarray(array[:])
     wrong = np.flatnonzero((values < 0) | (values >= rows))
     if len(wrong):
         raise DataError(f"{where}, array '{name}': sample {wrong[0]} points to {values[wrong[0]]} of {rows} rows")

@@ -32,6 +32,11 @@ class LazyArray:
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Reads the rows from ``rows.start`` up to ``rows.stop``.
 

@@ -8,10 +8,11 @@ pieces are copied as they are into the dataset file, which is checked, hashed an
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,25 @@ from hnas.base import Stage
 from hnas.base import text_sha256
 from hnas.base import writable_folder
 from hnas.base import write_json
+from hnas.datasets.checks import check_coverage
+from hnas.datasets.checks import check_group
 from hnas.datasets.content import chunks
 from hnas.datasets.format import header
+from hnas.datasets.format import task_from_header
 from hnas.datasets.lazy import LazyArray
 from hnas.datasets.task import Task
 from hnas.datasets.writer import Array
 from hnas.datasets.writer import chunk_rows
 from hnas.datasets.writer import create_array
 from hnas.datasets.writer import dataset_file
+from hnas.datasets.writer import ordered_groups
 from hnas.datasets.writer import writable
 from hnas.datasets.writer import write_array
 
 _PIECE_BYTES = 1 << 26
 _PLAN = "plan.json"
+_LOCK = "lock"
+_OWN = re.compile(r"plan\.json|lock|.+-\d{9}\.h5|\..+\.tmp")
 _ROWS = "rows"
 
 
@@ -107,7 +114,8 @@ def stream_dataset(
     An interrupted call is gone on with by the same call, if task, shapes, notes and ``origin`` are the same; else it
     starts anew. Memory holds a few megabytes of each lazy array; disk space, the compressed arrays twice.
 
-    A first interrupt is heard after a few megabytes of work, a second at once.
+    Arrays that are not lazy are checked before any lazy one is read. A first interrupt is heard after a few megabytes
+    of work, a second at once.
 
     Args:
         path: The file to write; ``<path>.partial`` is a folder beside it while this runs.
@@ -123,6 +131,7 @@ def stream_dataset(
     """
     path = Path(path)
     arrays = {group: writable(given, task, f"'{path}', group '{group}'") for group, given in splits.items()}
+    _check(arrays, task, path)
     with interrupts_deferred(), _staging_folder(path, _identity(task, arrays, origin, notes), progress) as folder:
         pieces = {
             (group, name): _pieces(folder / f"{group}-{name}", array)
@@ -132,11 +141,25 @@ def stream_dataset(
         }
         _stage(pieces, task, progress)
         progress.say(f"joining and checking '{path}'")
-        with dataset_file(path, task, tuple(arrays), notes) as file:
-            for group, named in arrays.items():
-                for name, array in named.items():
-                    _write(file[group], name, array, pieces.get((group, name), []))
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            with dataset_file(path, task, tuple(arrays), notes) as file:
+                for group, named in arrays.items():
+                    for name, array in named.items():
+                        _write(file[group], name, array, pieces.get((group, name), []))
+        except DataError:
+            # The pieces are as their source made them: joined again, they would break the format again.
+            _remove(folder)
+            raise
+        _remove(folder)
+
+
+def _check(arrays: Mapping[str, Mapping[str, Array]], task: Task, path: Path) -> None:
+    """Finds what is wrong with anything but the values of lazy arrays, before these take their time."""
+    task_from_header(header(task), path)
+    groups = ordered_groups(path, tuple(arrays))
+    for group in groups:
+        check_group(arrays, group, task, path)
+    check_coverage(arrays, groups[0], task, path)
 
 
 def _identity(
@@ -155,25 +178,35 @@ def _identity(
 def _staging_folder(path: Path, identity: str, progress: Progress) -> Iterator[Path]:
     """Yields the folder of pieces, emptied unless it holds those of this very preparation; it stays."""
     folder = path.with_name(path.name + ".partial")
-    plan = folder / _PLAN
-    if folder.exists() and not plan.is_file() and {entry.name for entry in folder.iterdir()} - {"lock"}:
-        raise DataError(f"'{folder}' is needed for this, and holds something else; move it away")
+    if not (folder / _PLAN).is_file():
+        _refuse_foreign(folder)
     writable_folder(folder)
-    lock = filelock.FileLock(folder / "lock", timeout=0)
+    lock = filelock.FileLock(folder / _LOCK, timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout:
         raise DataError(f"another process is preparing '{path}'; wait for it, or choose another --out") from None
     try:
-        _settle(folder, plan, identity, progress)
+        _settle(folder, identity, progress)
         yield folder
+    except BaseException:
+        _say_what_stays(folder, progress)
+        raise
     finally:
         lock.release()
 
 
-def _settle(folder: Path, plan: Path, identity: str, progress: Progress) -> None:
+def _refuse_foreign(folder: Path) -> None:
+    entries = folder.iterdir() if folder.exists() else ()
+    foreign = sorted(entry.name for entry in entries if not _OWN.fullmatch(entry.name))
+    if foreign:
+        raise DataError(f"'{folder}' is needed for this, and holds something else; move it away: '{foreign[0]}'")
+
+
+def _settle(folder: Path, identity: str, progress: Progress) -> None:
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink()
+    plan = folder / _PLAN
     if plan.is_file() and read_json(plan, DataError) != {"identity": identity}:
         progress.say("an earlier preparation was interrupted, of other sources or choices: starting anew")
         plan.unlink()
@@ -181,6 +214,27 @@ def _settle(folder: Path, plan: Path, identity: str, progress: Progress) -> None
         for piece in folder.glob("*.h5"):
             piece.unlink()
         write_json(plan, {"identity": identity})
+
+
+def _say_what_stays(folder: Path, progress: Progress) -> None:
+    pieces = [piece.stat().st_size for piece in folder.glob("*.h5")]
+    if pieces:
+        progress.say(
+            f"what was done is kept in '{folder}' ({sum(pieces) / 1024**2:.0f} MB): the same again goes on from there; "
+            "else the folder may be deleted"
+        )
+    else:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Deletes what was made here, the plan last: as long as it is there, so much of the rest may be missing."""
+    own = [entry for entry in folder.glob("*") if _OWN.fullmatch(entry.name)]
+    for entry in sorted(own, key=lambda entry: entry.name in (_PLAN, _LOCK)):
+        entry.unlink(missing_ok=True)
+    # Anything that somebody else put there stays.
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _pieces(stem: Path, array: LazyArray) -> list[_Piece]:

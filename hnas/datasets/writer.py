@@ -79,7 +79,7 @@ def dataset_file(
         DataError: The groups are not those of a dataset file, or what was written breaks the format.
         HnasError: The folder cannot be written.
     """
-    groups = _groups(path, groups)
+    groups = ordered_groups(path, groups)
     with interrupts_deferred(), atomic_path(path) as temporary:
         with h5py.File(temporary, "w") as file:
             for name, value in header(task).items():
@@ -131,7 +131,12 @@ def chunk_rows(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return max(1, _STORAGE_CHUNK_BYTES // (dtype.itemsize * int(np.prod(shape[1:], dtype=np.int64))))
 
 
-def _groups(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+def ordered_groups(path: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the names of the groups of a file in the order of the format.
+
+    Raises:
+        DataError: They are not those of a dataset file.
+    """
     for groups in (SPLITS, *UNSPLIT):
         if set(names) == set(groups):
             return groups

@@ -193,12 +193,44 @@ def test_a_damaged_piece_is_made_again(tmp_path, whole):
     assert open_dataset(tmp_path / "a.h5").sha256 == open_dataset(whole).sha256
 
 
-def test_what_breaks_the_format_leaves_no_file(tmp_path):
-    splits = splits_of(Reader())
-    splits["val"]["label"] = np.array([0, 1, 2])
-    with pytest.raises(DataError, match="group 'val', array 'label': sample 2 has 2"):
+@pytest.mark.parametrize(
+    ("group", "name", "values", "problem"),
+    [
+        ("val", "label", np.array([0, 1, 2]), "group 'val', array 'label': sample 2 has 2"),
+        ("val", "label", np.array([], np.int64), "group 'val', array 'label': the split is empty"),
+        ("val", "label", np.array([0, 1]), "group 'val', array 'image': holds 3 samples, 'label' holds 2"),
+        ("test", "text", np.full((4, 4), np.nan), "group 'test', array 'text': sample 0 holds values that are not fin"),
+        ("fit", "label", np.zeros(600, np.int64), "group 'fit': no sample has the label 'yes'"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_slow_is_read(tmp_path, group, name, values, problem):
+    reader = Reader()
+    splits = splits_of(reader)
+    splits[group][name] = values
+    with pytest.raises(DataError, match=problem):
         stream_dataset(tmp_path / "a.h5", TASK, splits, {}, {}, Progress())
-    assert not (tmp_path / "a.h5").exists()
+    assert not reader.rows
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_used_again_is_deleted(tmp_path):
+    task = Task("floats", (Modality("image", "image", (4,)),), 2, "multiclass", "accuracy", ("no", "yes"))
+    lazy = LazyArray((6, 4), np.dtype(np.float32), lambda start, stop: np.full((stop - start, 4), np.inf, np.float32))
+    splits = {split: {"image": lazy, "label": np.arange(6) % 2} for split in SPLITS}
+    with pytest.raises(DataError, match="group 'fit', array 'image': sample 0 holds values that are not finite"):
+        stream_dataset(tmp_path / "a.h5", task, splits, {}, {}, Progress())
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_stays_after_a_failure_is_named(tmp_path):
+    progress = Heard()
+    with pytest.raises(DataError):
+        stream(tmp_path / "a.h5", Reader(400, DataError), progress)
+    assert f"'{tmp_path / 'a.h5.partial'}'" in progress.said[-1] and "may be deleted" in progress.said[-1]
+    progress = Heard()
+    with pytest.raises(DataError):
+        stream(tmp_path / "b.h5", Reader(0, DataError), progress)
+    assert not progress.said and not (tmp_path / "b.h5.partial").exists()
 
 
 def test_a_source_that_breaks_its_word(tmp_path):
@@ -215,6 +247,53 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(DataError, match="holds something else; move it away"):
         stream(tmp_path / "a.h5", Reader())
     assert (folder / "thesis.txt").read_text() == "mine"
+
+
+def test_what_was_added_to_the_folder_is_left_there(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        stream(tmp_path / "a.h5", Reader(400))
+    note = tmp_path / "a.h5.partial" / "thesis.txt"
+    note.write_text("mine")
+    stream(tmp_path / "a.h5", Reader())
+    assert [path.name for path in note.parent.iterdir()] == ["thesis.txt"]
+
+
+def test_pieces_without_their_plan_are_made_again(tmp_path, whole):
+    with pytest.raises(KeyboardInterrupt):
+        stream(tmp_path / "a.h5", Reader(400))
+    (tmp_path / "a.h5.partial" / "plan.json").unlink()
+    reader = Reader()
+    stream(tmp_path / "a.h5", reader)
+    assert reader.rows[0] == 0
+    assert open_dataset(tmp_path / "a.h5").sha256 == open_dataset(whole).sha256
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("deleted", [0, 3, 6, 7])
+def test_a_killed_cleaning_up_is_no_obstacle(tmp_path, whole, monkeypatch, deleted):
+    """Six pieces, the plan and the lock: whatever was deleted, what is left is recognised."""
+    path, left = tmp_path / "a.h5", [deleted]
+    unlink = os.unlink
+
+    class Killed(BaseException):
+        pass
+
+    def dying(target, *arguments, **named):
+        if Path(target).parent.name == "a.h5.partial" and not Path(target).name.endswith(".tmp"):
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+        unlink(target, *arguments, **named)
+
+    monkeypatch.setattr(os, "unlink", dying)
+    with pytest.raises(Killed):
+        stream(path, Reader())
+    monkeypatch.undo()
+    assert (tmp_path / "a.h5.partial").exists()
+    path.unlink()
+    stream(path, Reader())
+    assert open_dataset(path).sha256 == open_dataset(whole).sha256
+    assert [found.name for found in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_two_at_once_are_refused(tmp_path):
