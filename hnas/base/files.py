@@ -82,7 +82,7 @@ def read_json(path: Path, error: type[HnasError] = HnasError) -> Any:
         raise error(f"no file '{path}'") from None
     except (OSError, UnicodeDecodeError) as reason:
         raise error(f"cannot read '{path}': {reason}") from reason
-    except json.JSONDecodeError as reason:
+    except (ValueError, RecursionError) as reason:
         raise error(f"'{path}' is not valid JSON: {reason}") from reason
 
 

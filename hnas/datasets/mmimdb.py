@@ -22,6 +22,7 @@ from hnas.datasets.carving import carve
 from hnas.datasets.content import identities
 from hnas.datasets.content import row_digest
 from hnas.datasets.lazy import stacked
+from hnas.datasets.mmimdb_checks import refuse_absent
 from hnas.datasets.mmimdb_layouts import FEATURES
 from hnas.datasets.mmimdb_layouts import find_hdf5
 from hnas.datasets.mmimdb_layouts import from_folders
@@ -77,6 +78,7 @@ def _prepare(movies: RawMovies, out: Path, progress: Progress) -> None:
     def image(part: str, row: int) -> NDArray[np.int16]:
         return resized(movies.image(part, row))
 
+    refuse_absent(movies.labels["train"], movies.genres, movies.labels_of_train)
     contents = identities(
         {part: len(texts) for part, texts in movies.texts.items()},
         [

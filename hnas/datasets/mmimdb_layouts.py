@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,19 @@ from hnas.base import read_json
 from hnas.base import text_sha256
 from hnas.datasets.carving import PARTS
 from hnas.datasets.dataset import hdf5_file
+from hnas.datasets.mmimdb_checks import check_array
+from hnas.datasets.mmimdb_checks import file_state
+from hnas.datasets.mmimdb_checks import genre_names
+from hnas.datasets.mmimdb_checks import GENRES
+from hnas.datasets.mmimdb_checks import multi_hot
+from hnas.datasets.mmimdb_checks import parsed
+from hnas.datasets.mmimdb_checks import poster
+from hnas.datasets.mmimdb_checks import text
+from hnas.datasets.mmimdb_checks import text_features
+from hnas.datasets.mmimdb_checks import Where
 
 SHAPE = (3, 256, 160)
 FEATURES = 300
-GENRES = 23
 HDF5_NAME = "multimodal_imdb.hdf5"
 SPLIT_NAMES = ("mmimdb_split.json", "split.json")
 LAYOUT = (
@@ -39,7 +49,15 @@ LAYOUT = (
 _PUBLISHED = dict(zip(PARTS, ("train", "dev", "test"), strict=True))
 _CACHE_BYTES = 1 << 29
 _CACHE_SLOTS = 100_003
-_NUMBER = re.compile(r"image_(\d{6})\.npy")
+_KINDS = ("image", "text", "label")
+_NUMBER = re.compile(rf"(?:{'|'.join(_KINDS)})_(\d{{6}})\.npy")
+_ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "images": ("i", SHAPE),
+    "features": ("f", (FEATURES,)),
+    "genres": ("iu", (GENRES,)),
+    "imdb_ids": ("SO", ()),
+}
+"""Of the published file: kinds of types as NumPy names them, and the shape of a film."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,7 @@ class RawMovies:
         texts: By part, float32 (samples, 300).
         image: Called with part and row, returns an image, int32 (3, 256, 160).
         genres: Name of each label.
+        labels_of_train: Where the labels of train lie, for messages.
         origin: Tells these files from others.
         notes: What to record of them.
     """
@@ -59,6 +78,7 @@ class RawMovies:
     texts: dict[str, NDArray[np.float32]]
     image: Callable[[str, int], NDArray[np.int32]]
     genres: tuple[str, ...]
+    labels_of_train: str
     origin: dict[str, str]
     notes: dict[str, str]
 
@@ -77,13 +97,17 @@ def find_hdf5(raw: Path) -> Path | None:
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """Opens the published file; where its images are cut into chunks, those of neighbouring images stay in memory."""
+    """Opens the published file; where its images are cut into chunks, those of neighbouring images stay in memory.
+
+    Raises:
+        DataError: An array is missing, of another type or shape, or of another number of films.
+    """
     with hdf5_file(path) as file:
-        images = _array(file, "images", "i", SHAPE, path)
-        _array(file, "features", "f", (FEATURES,), path)
-        _array(file, "genres", "iu", (GENRES,), path)
-        _array(file, "imdb_ids", "SO", (), path)
-        if images.chunks is None:
+        films = {name: _films(file, name, kinds, shape, path) for name, (kinds, shape) in _ARRAYS.items()}
+        if len(set(films.values())) > 1:
+            counts = ", ".join(f"{count:,} in '{name}'" for name, count in films.items())
+            raise DataError(f"'{path}': rows of the arrays do not belong together, as there are {counts}")
+        if file["images"].chunks is None:
             return h5py.File(path, "r")
     return h5py.File(path, "r", rdcc_nbytes=_CACHE_BYTES, rdcc_nslots=_CACHE_SLOTS)
 
@@ -99,28 +123,35 @@ def from_hdf5(file: Any, path: Path, split_file: Path) -> RawMovies:
     Raises:
         DataError: Something is missing or not as expected; the message names it.
     """
-    with interrupts_deferred():
-        ids = [_text(entry) for entry in np.asarray(file["imdb_ids"]).tolist()]
-        features, genres = np.asarray(file["features"], np.float32), np.asarray(file["genres"])
+    try:
+        with interrupts_deferred():
+            stored, features, genres = (np.asarray(file[name]) for name in ("imdb_ids", "features", "genres"))
+    except OSError as reason:
+        raise DataError(f"cannot read '{path}': it is damaged ({reason})") from reason
+    ids = [text(entry, f"'{path}', array 'imdb_ids', row {row}") for row, entry in enumerate(stored.tolist())]
     rows = _rows(ids, split_file, path)
-    images = file["images"]
-    status = path.stat()
+    names = f"'{path}', attribute 'target_names' of 'genres'"
     left = len(ids) - sum(map(len, rows.values()))
+    # Kept open: its cache of chunks lasts as long.
+    images = file["images"]
+
+    def place(array: str, part: str) -> Where:
+        return lambda row: f"'{path}', array '{array}', id {ids[rows[part][row]]}"
 
     def image(part: str, row: int) -> NDArray[np.int32]:
-        place = int(rows[part][row])
         try:
             with interrupts_deferred():
-                return _image(images[place], f"'{path}', id {ids[place]}")
+                return poster(images[int(rows[part][row])], place("images", part)(row))
         except OSError as reason:
-            raise DataError(f"cannot read image {place} of '{path}': it is damaged ({reason})") from reason
+            raise DataError(f"{place('images', part)(row)}: cannot be read, it is damaged ({reason})") from reason
 
     return RawMovies(
-        labels={part: _multi_hot(genres[own], f"'{path}', array 'genres'") for part, own in rows.items()},
-        texts={part: features[own] for part, own in rows.items()},
+        labels={part: multi_hot(genres[own], place("genres", part)) for part, own in rows.items()},
+        texts={part: text_features(features[own], place("features", part)) for part, own in rows.items()},
         image=image,
-        genres=_genre_names(file["genres"].attrs.get("target_names"), f"'{path}', attribute 'target_names'"),
-        origin={"hdf5": f"{status.st_size} {status.st_mtime_ns}", "split": file_sha256(split_file)},
+        genres=genre_names(parsed(file["genres"].attrs.get("target_names"), names), names),
+        labels_of_train=f"'{path}', array 'genres'",
+        origin={"hdf5": " ".join(map(str, file_state(path))), "split": file_sha256(split_file)},
         notes={"raw": "hdf5", "in no list": str(left)} if left else {"raw": "hdf5"},
     )
 
@@ -137,28 +168,25 @@ def from_folders(raw: Path) -> RawMovies:
     labels: dict[str, NDArray[np.uint8]] = {}
     texts: dict[str, NDArray[np.float32]] = {}
     for part, folder in folders.items():
-        names = [f"{row:06}.npy" for row in range(counts[part])]
-        read = [_load(folder / f"label_{name}", (GENRES,)) for name in names]
-        labels[part] = _multi_hot(np.asarray(read).reshape(-1, GENRES), f"'{folder}', labels")
-        features = [_load(folder / f"text_{name}", (FEATURES,)) for name in names]
-        texts[part] = np.asarray(features, np.float32).reshape(-1, FEATURES)
-        states += [_state(folder / f"image_{name}") for name in names]
+        labels[part] = multi_hot(_stack(folder, "label", counts[part], (GENRES,)), partial(_place, folder, "label"))
+        features = _stack(folder, "text", counts[part], (FEATURES,))
+        texts[part] = text_features(features, partial(_place, folder, "text"))
+        states += [file_state(_npy(folder, "image", row)) for row in range(counts[part])]
     listed = raw / "target_names.json"
-    names_text = listed.read_text(encoding="utf-8") if listed.is_file() else None
     content = hashlib.sha256()
     for part in folders:
         content.update(labels[part].data)
         content.update(texts[part].data)
 
     def image(part: str, row: int) -> NDArray[np.int32]:
-        path = folders[part] / f"image_{row:06}.npy"
-        return _image(_load(path, SHAPE), f"'{path}'")
+        return poster(_load(_npy(folders[part], "image", row), "i", SHAPE), _place(folders[part], "image", row))
 
     return RawMovies(
         labels=labels,
         texts=texts,
         image=image,
-        genres=_genre_names(names_text, f"'{listed}'") if names_text else _numbered(),
+        genres=genre_names(read_json(listed, DataError), f"'{listed}'") if listed.exists() else _numbered(),
+        labels_of_train=f"'{folders['train']}', labels",
         origin={"images": text_sha256(json.dumps(states)), "rest": content.hexdigest()},
         notes={"raw": "folders"},
     )
@@ -187,7 +215,11 @@ def _rows(ids: list[str], split_file: Path, path: Path) -> dict[str, NDArray[np.
     seen: dict[str, str] = {}
     rows = {}
     for part, name in _PUBLISHED.items():
-        for identity in lists[name]:
+        if not lists[name]:
+            raise DataError(f"'{split_file}', '{name}': lists no film")
+        for place, identity in enumerate(lists[name]):
+            if not isinstance(identity, str):
+                raise DataError(f"'{split_file}', '{name}', entry {place}: expected an id as text, such as '0133093'")
             if identity not in row_of:
                 raise DataError(f"'{split_file}', '{name}': id '{identity}' is not in '{path}'")
             if identity in seen:
@@ -197,69 +229,50 @@ def _rows(ids: list[str], split_file: Path, path: Path) -> dict[str, NDArray[np.
     return rows
 
 
-def _array(file: Any, name: str, kinds: str, shape: tuple[int, ...], path: Path) -> Any:
+def _films(file: Any, name: str, kinds: str, shape: tuple[int, ...], path: Path) -> int:
     array = file.get(name)
     if array is None or not hasattr(array, "dtype"):
         raise DataError(f"'{path}' has no array '{name}'; it has: {', '.join(file) or 'nothing'}")
-    if array.dtype.kind not in kinds or array.shape[1:] != shape or array.ndim == 0:
-        expected = ", ".join(["N", *map(str, shape)])
-        raise DataError(f"'{path}', array '{name}': expected shape ({expected}), found {array.dtype} {array.shape}")
-    return array
-
-
-def _multi_hot(values: NDArray[Any], where: str) -> NDArray[np.uint8]:
-    if not np.isin(values, (0, 1)).all():
-        raise DataError(f"{where}: genres must be 0 or 1")
-    return values.astype(np.uint8)
-
-
-def _image(values: NDArray[Any], where: str) -> NDArray[np.int32]:
-    # Pixels of 0 to 255 minus the mean colour of ImageNet, cut to whole numbers.
-    if values.min() < -255 or values.max() > 255:
-        raise DataError(f"{where}: pixels reach from {values.min()} to {values.max()}, expected -124 to 152")
-    return values.astype(np.int32, copy=False)
-
-
-def _genre_names(stored: Any, where: str) -> tuple[str, ...]:
-    try:
-        names = json.loads(_text(stored)) if stored is not None else None
-    except (json.JSONDecodeError, TypeError):
-        names = None
-    if not isinstance(names, list) or len(names) != GENRES or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{where}: expected a JSON list of the names of {GENRES} genres")
-    return tuple(names)
+    check_array(array, kinds, ("N", *shape), f"'{path}', array '{name}'")
+    return len(array)
 
 
 def _numbered() -> tuple[str, ...]:
     return tuple(f"genre {number:02}" for number in range(GENRES))
 
 
+def _npy(folder: Path, kind: str, row: int) -> Path:
+    return folder / f"{kind}_{row:06}.npy"
+
+
+def _place(folder: Path, kind: str, row: int) -> str:
+    return f"'{_npy(folder, kind, row)}'"
+
+
 def _count(folder: Path) -> int:
-    numbers = sorted(int(found[1]) for path in folder.iterdir() if (found := _NUMBER.fullmatch(path.name)))
+    """Returns how many films a folder holds; each has a file of every kind."""
+    names = {path.name for path in folder.iterdir()}
+    numbers = [int(found[1]) for name in names if (found := _NUMBER.fullmatch(name))]
     if not numbers:
         raise DataError(f"'{folder}' holds no image_000000.npy; expected {LAYOUT}")
-    if numbers[-1] != len(numbers) - 1:
-        missing = next(row for row, number in enumerate(numbers) if row != number)
-        raise DataError(f"no file '{folder / f'image_{missing:06}.npy'}', although later ones are there")
-    return len(numbers)
+    for row in range(max(numbers) + 1):
+        for kind in _KINDS:
+            if _npy(folder, kind, row).name not in names:
+                missing = _place(folder, kind, row)
+                raise DataError(f"no file {missing}, although later ones or others of its number are there")
+    return max(numbers) + 1
 
 
-def _load(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+def _stack(folder: Path, kind: str, count: int, shape: tuple[int, ...]) -> NDArray[Any]:
+    return np.asarray([_load(_npy(folder, kind, row), "iuf", shape) for row in range(count)])
+
+
+def _load(path: Path, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
     try:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(f"no file '{path}'") from None
     except (OSError, ValueError, EOFError) as reason:
         raise DataError(f"cannot read '{path}': {reason}") from reason
-    if not isinstance(values, np.ndarray) or values.shape != shape or values.dtype.kind not in "iuf":
-        raise DataError(f"'{path}': expected numbers of shape {shape}, found {getattr(values, 'shape', 'an archive')}")
-    return values
-
-
-def _state(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    check_array(values, kinds, shape, f"'{path}'")
+    return np.asarray(values)

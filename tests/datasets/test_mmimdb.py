@@ -13,7 +13,6 @@ import h5py
 import numpy as np
 import pytest
 
-from hnas.base import DataError
 from hnas.base import Progress
 from hnas.datasets import open_dataset
 from hnas.datasets import prepare_mmimdb
@@ -163,58 +162,6 @@ def test_images_in_chunks_across_films_are_read_as_well(prepared, broken, tmp_pa
         file.create_dataset("images", data=images, chunks=(50, 1, 64, 80), compression="lzf")
     prepare_mmimdb(broken, tmp_path / "a.h5", Progress())
     assert open_dataset(tmp_path / "a.h5").sha256 == prepared.sha256
-
-
-def change(name: str, values: object = None) -> object:
-    def apply(raw: Path) -> None:
-        with h5py.File(raw / "multimodal_imdb.hdf5", "r+") as file:
-            del file[name]
-            if values is not None:
-                file[name] = values
-
-    return apply
-
-
-def relist(**lists: list[str]) -> object:
-    def apply(raw: Path) -> None:
-        known = json.loads((raw / "mmimdb_split.json").read_text())
-        (raw / "mmimdb_split.json").write_text(json.dumps({**known, **lists}))
-
-    return apply
-
-
-@pytest.mark.parametrize(
-    ("damage", "problem"),
-    [
-        (lambda raw: (raw / "multimodal_imdb.hdf5").unlink(), "does not hold MM-IMDB; expected multimodal_imdb.hdf5"),
-        (lambda raw: os.truncate(raw / "multimodal_imdb.hdf5", 9999), "truncated, damaged"),
-        (lambda raw: (raw / "mmimdb_split.json").unlink(), r"no file .*mmimdb_split.json' \(or split.json\)"),
-        (lambda raw: (raw / "mmimdb_split.json").write_text("[1"), "is not valid JSON"),
-        (relist(dev="x"), "must hold lists of ids under 'train', 'dev' and 'test'"),
-        (relist(dev=["x"]), "'dev': id 'x' is not in"),
-        (change("features"), "has no array 'features'; it has"),
-        (change("features", np.zeros((SAMPLES, 200), np.float32)), r"'features': expected shape \(N, 300\)"),
-        (change("genres", np.full((SAMPLES, 23), 2)), "genres must be 0 or 1"),
-        (change("genres", np.ones((SAMPLES, 23), np.int32)), "expected a JSON list of the names of 23 genres"),
-        (change("imdb_ids", np.array([b"0000001"] * SAMPLES)), "an id occurs twice"),
-        (change("images", np.full((SAMPLES, 3, 256, 160), 999, np.int32)), r"id \d+: pixels .* from 999 to 999"),
-    ],
-)
-def test_what_is_wrong_is_named(broken, tmp_path, damage, problem):
-    damage(broken)
-    with pytest.raises(DataError, match=problem):
-        prepare_mmimdb(broken, tmp_path / "a.h5", Progress())
-    assert not (tmp_path / "a.h5").exists()
-
-
-def test_a_gap_in_the_folders_is_named(raw, tmp_path):
-    folders = write_mmimdb_folders(raw, tmp_path / "folders")
-    (folders / "dev" / "text_000003.npy").unlink()
-    with pytest.raises(DataError, match=r"no file .*text_000003.npy"):
-        prepare_mmimdb(folders, tmp_path / "a.h5", Progress())
-    (folders / "dev" / "image_000002.npy").unlink()
-    with pytest.raises(DataError, match=r"no file .*image_000002.npy', although later ones"):
-        prepare_mmimdb(folders, tmp_path / "a.h5", Progress())
 
 
 def test_the_published_lists():
