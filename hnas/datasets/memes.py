@@ -10,10 +10,12 @@ Splits: test is test, val is ``val``, and 15 % of train is ``search``.
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,7 @@ from hnas.datasets.task import SPLITS
 from hnas.datasets.task import Task
 from hnas.datasets.tokens import ClipTokenizer
 from hnas.datasets.tokens import LENGTH
+from hnas.datasets.tokens import PUBLISHED_TOKENS
 from hnas.datasets.tokens import VOCABULARY_NAME
 from hnas.datasets.writer import Array
 
@@ -97,7 +100,7 @@ def prepare_memes(raw: Path, out: Path, progress: Progress, labels: str = "three
     notes = {
         "recipe": "as used by Harmonic-NAS",
         "labels": labels,
-        "vocabulary": f"{tokenizer.size} tokens, sha256 {file_sha256(vocabulary)[:12]}",
+        "vocabulary": _vocabulary_note(vocabulary, tokenizer.size, progress),
     }
     origin = {f"{part}.jsonl": file_sha256(path) for part, path in files.items()}
     origin |= {"images": text_sha256(json.dumps(states)), "pillow": str(pillow.__version__)}
@@ -105,6 +108,15 @@ def prepare_memes(raw: Path, out: Path, progress: Progress, labels: str = "three
     origin |= carved.origin()
     notes |= carved.notes()
     stream_dataset(Path(out), _task(names), splits, origin, notes, progress)
+
+
+def _vocabulary_note(path: Path, tokens: int, progress: Progress) -> str:
+    note = f"{tokens} tokens, sha256 {file_sha256(path)[:12]}"
+    if tokens == PUBLISHED_TOKENS:
+        return note
+    other = f"not the vocabulary of CLIP, which has {PUBLISHED_TOKENS}"
+    progress.say(f"'{path}' has {tokens} tokens: {other}; the ids will be others than CLIP's")
+    return f"{note}: {other}"
 
 
 def _splits(
@@ -179,7 +191,7 @@ def _read(path: Path, images: Path, labels: str) -> Iterator[Meme]:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as reason:
         raise DataError(f"cannot read '{path}' ({reason}); expected {_LAYOUT}") from reason
-    if not any(lines):
+    if not any(map(str.strip, lines)):
         raise DataError(f"'{path}' is empty")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -188,10 +200,12 @@ def _read(path: Path, images: Path, labels: str) -> Iterator[Meme]:
         try:
             entry = json.loads(line)
             image, text, given = entry["image"], entry["text"], entry["labels"]
-        except (json.JSONDecodeError, KeyError, TypeError) as reason:
+        except (ValueError, RecursionError, KeyError, TypeError) as reason:
             raise DataError(f"{where}: expected a JSON object with image, text and labels ({reason})") from reason
         if not isinstance(image, str) or not isinstance(text, str) or not isinstance(given, list):
             raise DataError(f"{where}: image and text must be texts, labels a list")
+        if PurePath(image).is_absolute() or ".." in PurePath(image).parts:
+            raise DataError(f"{where}: the image {image!r} is not below '{images}'; give its name there")
         yield Meme(images / image, text, _label(given, labels, where), where)
 
 
@@ -216,8 +230,12 @@ def _refuse_absent(classes: NDArray[np.int64], names: tuple[str, ...], path: Pat
 def _state(meme: Meme) -> tuple[str, int, int]:
     try:
         status = meme.image.stat()
-    except OSError as reason:
-        raise DataError(f"{meme.where}: no image '{meme.image}' ({reason.strerror})") from reason
+    except (OSError, ValueError) as reason:
+        # A ValueError tells of a name that no file can have.
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        raise DataError(f"{meme.where}: no image {str(meme.image)!r} ({why})") from reason
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{meme.where}: the image {str(meme.image)!r} is no file")
     return meme.image.name, status.st_size, status.st_mtime_ns
 
 

@@ -22,6 +22,7 @@ from hnas.base import require_extra
 VOCABULARY_NAME = "bpe_simple_vocab_16e6.txt.gz"
 LENGTH = 77
 MERGES = 48_894
+PUBLISHED_TOKENS = 49_408
 
 _EXTRA = "text"
 _WORD_END = "</w>"

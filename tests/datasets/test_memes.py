@@ -163,9 +163,25 @@ def edit(part: str, line: int, **fields: object) -> object:
         (edit("test", 2, labels=["very harmful"]), r"test.jsonl', line 2: the target is \[\]"),
         (edit("train", 7, text=None), "train.jsonl', line 7: image and text must be texts"),
         (edit("train", 7, image="none.png"), "train.jsonl', line 7: no image .*none.png"),
+        (edit("train", 7, image="a\x00b.png"), r"train.jsonl', line 7: no image .*a\\x00b.png' \(embedded null"),
+        (edit("train", 7, image="a\ud800b.png"), r"train.jsonl', line 7: no image .*a\\ud800b.png'"),
+        (edit("train", 7, image="x" * 5000), "train.jsonl', line 7: no image .*x' .*too long"),
+        (edit("train", 7, image=""), "train.jsonl', line 7: the image .*images' is no file"),
+        (
+            edit("train", 7, image="../annotations/val.jsonl"),
+            "line 7: the image '../annotations/val.jsonl' is not below",
+        ),
+        (edit("train", 7, image="a/../../secret.png"), "line 7: the image 'a/../../secret.png' is not below"),
+        (edit("train", 7, image="/etc/passwd"), "train.jsonl', line 7: the image '/etc/passwd' is not below .*images'"),
         (lambda raw: (raw / "annotations" / "val.jsonl").unlink(), "cannot read .*val.jsonl.*expected annotations/"),
         (lambda raw: (raw / "annotations" / "val.jsonl").write_text(""), "val.jsonl' is empty"),
+        (lambda raw: (raw / "annotations" / "val.jsonl").write_text("  \n\n \t\n"), "val.jsonl' is empty"),
         (lambda raw: (raw / "annotations" / "val.jsonl").write_text("{}\n[\n"), "val.jsonl', line 1: expected a JSON"),
+        (
+            lambda raw: (raw / "annotations" / "val.jsonl").write_text("\n" + "[" * 50_000),
+            "val.jsonl', line 2: expected",
+        ),
+        (lambda raw: (raw / "annotations" / "val.jsonl").write_text("1" * 5000), "val.jsonl', line 1: expected a JSON"),
         (lambda raw: (raw / "images" / "meme_3.png").write_bytes(b"x"), "train.jsonl', line 4: cannot read the image"),
         (lambda raw: os.truncate(raw / "images" / "meme_3.png", 999), "train.jsonl', line 4: cannot read the image"),
         (lambda raw: (raw / "bpe_simple_vocab_16e6.txt.gz").unlink(), "no vocabulary file"),
@@ -176,6 +192,27 @@ def test_what_is_wrong_is_named(broken, tmp_path, damage, problem):
     with pytest.raises(DataError, match=problem):
         prepare_memes(broken, tmp_path / "a.h5", Progress(), labels="nine")
     assert not (tmp_path / "a.h5").exists()
+
+
+def test_images_may_lie_deeper(broken, prepared, tmp_path):
+    deeper = broken / "images" / "train" / "meme_3.png"
+    deeper.parent.mkdir()
+    (broken / "images" / "meme_3.png").rename(deeper)
+    edit("train", 4, image="train/meme_3.png")(broken)
+    prepare_memes(broken, tmp_path / "a.h5", Progress())
+    assert open_dataset(tmp_path / "a.h5").sha256 == prepared.sha256
+
+
+def test_a_vocabulary_that_is_not_the_one_of_clip_is_said_and_noted(raw, prepared, tmp_path):
+    said: list[str] = []
+    heard = Progress()
+    heard.say = said.append
+    prepare_memes(raw, tmp_path / "a.h5", heard)
+    tokens = ClipTokenizer(raw / "bpe_simple_vocab_16e6.txt.gz").size
+    assert f"has {tokens} tokens: not the vocabulary of CLIP, which has 49408" in said[0]
+    noted = open_dataset(tmp_path / "a.h5").notes["vocabulary"]
+    assert noted.startswith(f"{tokens} tokens, sha256 ")
+    assert noted.endswith(": not the vocabulary of CLIP, which has 49408")
 
 
 def test_a_missing_package_names_the_extra(raw, tmp_path, monkeypatch):
