@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,8 @@ def _print_description(found: dict[str, Any]) -> None:
 @click.argument("raw", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The dataset file.")
 @click.option("--choice", "choices", multiple=True, metavar="KEY=VALUE", help="A recorded choice of the recipe.")
-def prepare(name: str, raw: Path, out: Path, choices: tuple[str, ...]) -> None:
+@json_option
+def prepare(name: str, raw: Path, out: Path, choices: tuple[str, ...], as_json: bool) -> None:
     """Make the dataset file of NAME (avmnist, memes, mmimdb) from the folder RAW of its files.
 
     Large datasets are prepared in bounded memory; the same command goes on with an interrupted preparation.
@@ -79,15 +81,19 @@ def prepare(name: str, raw: Path, out: Path, choices: tuple[str, ...]) -> None:
     from hnas.datasets import open_dataset
     from hnas.datasets import PreparedSource
     from hnas.datasets import sources
-    from hnas.datasets import SPLITS
+    from hnas.datasets import summarise
 
     source = sources.get(name)
     if not isinstance(source, PreparedSource):
         raise DataError(f"dataset '{name}' is embedded and needs no preparing: hnas search --dataset {name}")
+    start = time.monotonic()
     with terminate_as_interrupt():
         source.prepare(raw, out, make_progress(), **_choices(choices, source.choices))
-    dataset = open_dataset(out)
-    click.echo(", ".join(f"{name} {dataset.size(name)}" for name in SPLITS))
+    written = {**summarise(open_dataset(out)), "seconds": round(time.monotonic() - start, 3)}
+    if as_json:
+        print_json(written)
+        return
+    click.echo(", ".join(f"{split} {described['samples']}" for split, described in written["splits"].items()))
     click.echo(f"written to {out}")
 
 

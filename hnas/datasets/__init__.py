@@ -5,6 +5,7 @@ from hnas.datasets.dataset import Dataset
 from hnas.datasets.dataset import normalised
 from hnas.datasets.dataset import open_dataset
 from hnas.datasets.describe import describe
+from hnas.datasets.describe import summarise
 from hnas.datasets.digits import locate_digits
 from hnas.datasets.digits_sum import locate_digits_sum
 from hnas.datasets.lazy import LazyArray
@@ -58,6 +59,7 @@ __all__ = [
     "sources",
     "split_dataset",
     "stream_dataset",
+    "summarise",
     "verify_dataset",
     "write_dataset",
 ]

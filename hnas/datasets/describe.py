@@ -18,36 +18,48 @@ from hnas.datasets.dataset import hdf5_file
 from hnas.datasets.task import SPLITS
 
 
+def summarise(dataset: Dataset) -> dict[str, Any]:
+    """Says of an opened dataset file what is known without reading it again.
+
+    Returns:
+        A JSON-able dict: ``name``, ``path``, ``kind``, ``metric``, ``outputs``, ``sha256``, ``notes``, ``modalities``
+        (by name: kind, shape, mean, scale) and ``splits`` (by name: ``samples``).
+    """
+    task = dataset.task
+    return {
+        "name": task.name,
+        "path": str(dataset.path),
+        "kind": task.kind,
+        "metric": task.metric,
+        "outputs": task.outputs,
+        "sha256": dataset.sha256,
+        "notes": dataset.notes,
+        "modalities": {
+            modality.name: {
+                "kind": modality.kind,
+                "shape": list(modality.shape),
+                "mean": list(modality.mean),
+                "scale": list(modality.scale),
+            }
+            for modality in task.modalities
+        },
+        "splits": {split: {"samples": dataset.size(split)} for split in SPLITS},
+    }
+
+
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Describes an opened dataset file; everything is read once, in chunks, and not counted as a reading.
 
     Returns:
-        A JSON-able dict: ``name``, ``path``, ``kind``, ``metric``, ``outputs``, ``sha256``, ``intact`` (whether the
-        content still has that hash), ``notes``, ``modalities`` (by name: kind, shape, mean, scale), ``splits`` (by
-        name: ``samples``, ``groups``, ``labels`` with counts, ``modalities`` with dtype, rows, min, max, mean) and
-        ``overlaps``: for each pair of splits, such as ``"fit/test"``, how many samples of the second occur in the
-        first too, as ``sample`` (all modalities equal), by modality, and by ``group``.
+        What :func:`summarise` says, with ``intact`` (whether the content still has its hash), in each of ``splits``
+        also ``groups``, ``labels`` with counts, and ``modalities`` with dtype, rows, min, max, mean, and ``overlaps``:
+        for each pair of splits, such as ``"fit/test"``, how many samples of the second occur in the first too, as
+        ``sample`` (all modalities equal), by modality, and by ``group``.
     """
-    task = dataset.task
     with hdf5_file(dataset.path) as file:
         return {
-            "name": task.name,
-            "path": str(dataset.path),
-            "kind": task.kind,
-            "metric": task.metric,
-            "outputs": task.outputs,
-            "sha256": dataset.sha256,
-            "intact": content_sha256(file, task, SPLITS) == dataset.sha256,
-            "notes": dataset.notes,
-            "modalities": {
-                modality.name: {
-                    "kind": modality.kind,
-                    "shape": list(modality.shape),
-                    "mean": list(modality.mean),
-                    "scale": list(modality.scale),
-                }
-                for modality in task.modalities
-            },
+            **summarise(dataset),
+            "intact": content_sha256(file, dataset.task, SPLITS) == dataset.sha256,
             "splits": {split: _split(file[split], dataset) for split in SPLITS},
             "overlaps": _overlaps(file, dataset),
         }

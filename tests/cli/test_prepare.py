@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,26 @@ def test_films(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0 and "metric f1_weighted" in printed and "Film-Noir" in printed and "3x224x224" in printed
 
 
+def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = write_mmimdb_like(tmp_path / "raw", 120)
+    out = str(tmp_path / "mmimdb.h5")
+    code, printed, _ = run(capsys, "data", "prepare", "mmimdb", str(raw), "--out", out, "--json")
+    written = json.loads(printed)
+    assert code == 0 and written.pop("seconds") > 0
+    shown = json.loads(run(capsys, "data", "show", out, "--json")[1])
+    splits = written.pop("splits")
+    assert splits == {split: {"samples": described["samples"]} for split, described in shown.pop("splits").items()}
+    assert written == {key: value for key, value in shown.items() if key not in ("intact", "overlaps")}
+    assert written["path"] == out and len(written["sha256"]) == 64
+
+
 def test_memes_of_nine_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tokenizers", reason="the extra 'text' is not installed")
     raw = write_memes_like(tmp_path / "raw", 95)
     out = str(tmp_path / "memes.h5")
     words = ("data", "prepare", "memes", str(raw), "--out", out, "--choice")
-    assert run(capsys, *words, "labels=nine")[0] == 0
+    code, _, said = run(capsys, *words, "labels=nine")
+    assert code == 0 and "not the vocabulary of CLIP" in said
     code, printed, _ = run(capsys, "data", "show", out)
     assert code == 0 and "9 outputs" in printed and "labels: nine" in printed
     # Of ten memes for val, and ten for test, the labels come in turn.
