@@ -2,7 +2,8 @@
 
 Writes invented raw files in the published formats (``hnas.testing``), N samples and 4 N, prepares each in a process of
 its own and reads its processor time and its peak resident memory. Both are extended to the full set along the line
-through the two.
+through the two. Also measured: reading images of the file in random order, and memes that are JPEG files of a million
+pixels.
 
     python benchmarks/prepare.py [--samples 500] [--folder DIR] [--datasets mmimdb memes]
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,10 @@ import tempfile
 from dataclasses import asdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from hnas.testing import write_memes_like
 from hnas.testing import write_mmimdb_like
@@ -25,15 +31,17 @@ from hnas.testing import write_mmimdb_like
 FULL = {"mmimdb": 25_959, "memes": 3_552}
 """Samples of the published sets: MM-IMDB, and Harm-P (3,020 + 177 + 355)."""
 
+PHOTOGRAPHS = 200
+
 WRITERS = {"mmimdb": write_mmimdb_like, "memes": write_memes_like}
 
 ASSUMPTIONS = (
     "the raw files are in the page cache, as invented files just written are: add what reading them takes (13 GB of "
     "MM-IMDB at 200 MB/s: a minute)",
-    "posters compress as invented ones do; photographs shrink to about a third, so that the full MM-IMDB file is about "
-    "3 GB, and twice that while it is prepared",
-    "invented memes are of 120 to 240 pixels a side; the time of a meme grows with its pixels (a JPEG photograph of "
-    "a million: 17 ms)",
+    "posters compress as invented ones do (uncompressed they are 7.8 GB); while a file is prepared the disk holds it "
+    "twice",
+    "the images of the raw HDF5 file are not cut into chunks: of those that are, up to 0.5 GB stay in memory",
+    "memes are as invented ones, PNG files of 120 to 240 pixels a side",
     "one core, that nothing else needs: seconds are of processor time",
 )
 
@@ -41,6 +49,7 @@ ASSUMPTIONS = (
 MEASURED = """
 import json, sys, time
 from pathlib import Path
+import numpy as np
 from hnas.base import Progress
 from hnas.datasets import open_dataset, sources, verify_dataset
 raw, out = Path(sys.argv[2]), Path(sys.argv[3])
@@ -48,8 +57,14 @@ start = time.process_time()
 sources.get(sys.argv[1]).prepare(raw, out, Progress())
 prepared = time.process_time()
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
-verify_dataset(open_dataset(out))
-print(json.dumps([prepared - start, peak / 1024, time.process_time() - prepared]))
+dataset = open_dataset(out)
+verify_dataset(dataset)
+verified = time.process_time()
+rows = np.random.default_rng(0).integers(0, dataset.size("fit"), (8, 32))
+for batch in rows:
+    dataset.rows("fit", "image", batch)
+read = (time.process_time() - verified) / rows.size
+print(json.dumps([prepared - start, peak / 1024, verified - prepared, read, out.stat().st_size / 1024]))
 """
 
 
@@ -63,6 +78,7 @@ class Taken:
     peak_mb: float
     mb_a_sample: float
     file_kb_a_sample: float
+    read_seconds_an_image: float
     verify_seconds_a_sample: float
     full_samples: int
     full_minutes: float
@@ -71,23 +87,42 @@ class Taken:
     full_verify_minutes: float
 
 
-def measure(name: str, samples: int, folder: Path) -> tuple[float, float, float, float]:
-    """Returns seconds, peak in MB, seconds of verifying, and the size of the file in KB."""
+def measure(name: str, samples: int, folder: Path, photographs: bool = False) -> list[float]:
+    """Returns seconds, peak in MB, seconds of verifying and of reading an image, and the size of the file in KB."""
     raw, out = folder / "raw", folder / "out.h5"
     WRITERS[name](raw, samples)
+    if photographs:
+        for number, path in enumerate(sorted((raw / "images").iterdir())):
+            photograph(number).save(path, "JPEG", quality=90)
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, name, str(raw), str(out)], check=True, capture_output=True, text=True
+        [sys.executable, "-c", MEASURED, name, str(raw), str(out)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    size = out.stat().st_size / 1024
     shutil.rmtree(raw)
     out.unlink()
-    seconds, peak, verified = json.loads(done.stdout)
-    return seconds, peak, verified, size
+    return list(json.loads(done.stdout))
+
+
+def photograph(seed: int) -> Any:
+    """Returns an invented picture of a million pixels: smooth, with details and noise."""
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).resize((1000, 1000), Image.BICUBIC)
+    noisy = np.asarray(image, np.float32) + rng.normal(scale=8, size=(1000, 1000, 3)).astype(np.float32)
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def photograph_seconds(samples: int, folder: Path) -> float:
+    """Returns what a meme takes that is a photograph: how much longer many of them take than the invented ones."""
+    small, large = (measure("memes", samples, folder, photographs)[0] for photographs in (False, True))
+    return (large - small) / samples
 
 
 def take(name: str, samples: int, folder: Path) -> Taken:
     few, many = (measure(name, count, folder) for count in (samples, 4 * samples))
-    seconds, peak, verified, size = ((more - less) / (3 * samples) for less, more in zip(few, many, strict=True))
+    seconds, peak, verified, _, size = ((more - less) / (3 * samples) for less, more in zip(few, many, strict=True))
     full = FULL[name]
     return Taken(
         dataset=name,
@@ -96,6 +131,7 @@ def take(name: str, samples: int, folder: Path) -> Taken:
         peak_mb=many[1],
         mb_a_sample=peak,
         file_kb_a_sample=size,
+        read_seconds_an_image=many[3],
         verify_seconds_a_sample=verified,
         full_samples=full,
         full_minutes=(few[0] + seconds * (full - samples)) / 60,
@@ -118,8 +154,12 @@ def main() -> None:
             rows.append(row)
             print(f"{name}: {row.samples} invented samples, {1000 * row.seconds_a_sample:.1f} ms and", end=" ")
             print(f"{row.file_kb_a_sample:.0f} KB each, peak {row.peak_mb:.0f} MB ({row.mb_a_sample:+.3f} a sample)")
+            print(f"  an image read in {1000 * row.read_seconds_an_image:.1f} ms, in batches of 32 in random order")
             print(f"  full set of {row.full_samples:,}: {row.full_minutes:.1f} min, peak {row.full_peak_mb:.0f} MB,")
             print(f"  file {row.full_file_gb:.1f} GB, checked in {row.full_verify_minutes:.1f} min")
+        if "memes" in given.datasets:
+            longer = photograph_seconds(PHOTOGRAPHS, Path(folder))
+            print(f"memes: a JPEG file of a million pixels takes {1000 * longer:.0f} ms longer")
     print("assuming that")
     for assumption in ASSUMPTIONS:
         print(f"- {assumption}")
