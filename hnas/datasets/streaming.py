@@ -211,16 +211,20 @@ def _settle(folder: Path, identity: str, progress: Progress) -> None:
         progress.say("an earlier preparation was interrupted, of other sources or choices: starting anew")
         plan.unlink()
     if not plan.is_file():
-        for piece in folder.glob("*.h5"):
+        for piece in _pieces_in(folder):
             piece.unlink()
         write_json(plan, {"identity": identity})
 
 
+def _pieces_in(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.h5") if _OWN.fullmatch(path.name)]
+
+
 def _say_what_stays(folder: Path, progress: Progress) -> None:
-    pieces = [piece.stat().st_size for piece in folder.glob("*.h5")]
-    if pieces:
+    sizes = [piece.stat().st_size for piece in _pieces_in(folder)]
+    if sizes:
         progress.say(
-            f"what was done is kept in '{folder}' ({sum(pieces) / 1024**2:.0f} MB): the same again goes on from there; "
+            f"what was done is kept in '{folder}' ({sum(sizes) / 1024**2:.0f} MB): the same again goes on from there; "
             "else the folder may be deleted"
         )
     else:

@@ -252,10 +252,11 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 def test_what_was_added_to_the_folder_is_left_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         stream(tmp_path / "a.h5", Reader(400))
-    note = tmp_path / "a.h5.partial" / "thesis.txt"
-    note.write_text("mine")
-    stream(tmp_path / "a.h5", Reader())
-    assert [path.name for path in note.parent.iterdir()] == ["thesis.txt"]
+    folder = tmp_path / "a.h5.partial"
+    for name in ("thesis.txt", "thesis.h5"):
+        (folder / name).write_text("mine")
+    stream(tmp_path / "a.h5", Reader(), origin="another")
+    assert {path.name for path in folder.iterdir()} == {"thesis.txt", "thesis.h5"}
 
 
 def test_pieces_without_their_plan_are_made_again(tmp_path, whole):
