@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hnas.exports import evaluate
     from hnas.exports import export
     from hnas.exports import load_model
+    from hnas.reports import StudyPage
     from hnas.studies import open_stored as open_study
     from hnas.studies import read_plan
     from hnas.studies import resume
@@ -37,6 +38,7 @@ __all__ = [
     "HnasError",
     "Progress",
     "SearchConfig",
+    "StudyPage",
     "__version__",
     "evaluate",
     "export",
@@ -54,6 +56,7 @@ _PLACES = {
     "HnasError": ("hnas.base", "HnasError"),
     "Progress": ("hnas.base", "Progress"),
     "SearchConfig": ("hnas.studies", "SearchConfig"),
+    "StudyPage": ("hnas.reports", "StudyPage"),
     "evaluate": ("hnas.exports", "evaluate"),
     "export": ("hnas.exports", "export"),
     "load_model": ("hnas.exports", "load_model"),

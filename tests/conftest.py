@@ -17,6 +17,8 @@ from hnas.datasets import Modality
 from hnas.datasets import open_dataset
 from hnas.datasets import Task
 from hnas.datasets import write_dataset
+from tests.servers import mariadb as mariadb
+from tests.servers import postgres as postgres
 
 # Networks this small are faster on one thread, and processes that tests start do not fight over cores.
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -89,7 +89,7 @@ def test_commands_exist(page: Path) -> None:
         if hasattr(command, "commands") and words[2:]:
             command = command.commands.get(words[2])
             assert command is not None, line
-        known = {option for parameter in command.params for option in parameter.opts}
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known, line
 
 

@@ -115,15 +115,30 @@ def cache_folder(*parts: str) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, patience_seconds: float = -1) -> Iterator[bool]:
     """Holds an inter-process lock for ``path`` (a ``.lock`` file beside it) during the block.
+
+    Args:
+        path: What is locked.
+        patience_seconds: After this the block runs without the lock: whoever holds it may be stopped; -1 waits for
+            ever.
+
+    Returns:
+        Whether the lock is held.
 
     Raises:
         HnasError: The folder cannot be written.
     """
     writable_folder(path.parent)  # filelock itself would wait for ever where no file can be made
-    with filelock.FileLock(path.with_name(path.name + ".lock")):
-        yield
+    lock = filelock.FileLock(path.with_name(path.name + ".lock"))
+    try:
+        lock.acquire(timeout=patience_seconds)
+    except filelock.Timeout:
+        yield False
+        return
+    with lock:
+        lock.release()  # Entering the block acquired it once more.
+        yield True
 
 
 def file_sha256(path: Path) -> str:

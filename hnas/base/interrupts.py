@@ -7,6 +7,7 @@ work goes on as if nobody had asked it to stop. While such work lasts, signals t
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_SECONDS = 1.0
 
 
 class _Deferred:
@@ -85,19 +87,31 @@ def hear_interrupts() -> None:
 
 @contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """Makes SIGTERM raise KeyboardInterrupt during the block (in the main thread; elsewhere it changes nothing)."""
+    """Makes SIGTERM raise KeyboardInterrupt during the block, as SIGINT does; outside the main thread nothing changes.
+
+    Where Python loses the exception, as in the callback of a weak reference, the signal comes again a second later,
+    until the block is left.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    again: list[threading.Timer] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        timer = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        timer.start()
+        again.append(timer)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for timer in again:
+            timer.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -106,7 +120,7 @@ def interrupts_ignored() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
     try:
         yield
     finally:

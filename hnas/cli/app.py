@@ -9,6 +9,7 @@ import click
 
 import hnas
 from hnas.cli.cost import cost
+from hnas.cli.dashboard import dashboard
 from hnas.cli.data import data
 from hnas.cli.export import evaluate
 from hnas.cli.export import export
@@ -18,6 +19,7 @@ from hnas.cli.search import resume
 from hnas.cli.search import search
 from hnas.cli.show import list_command
 from hnas.cli.show import show
+from hnas.cli.storage import storage
 from hnas.cli.supernet import supernet
 
 INTERRUPTED = 130
@@ -30,7 +32,21 @@ def cli() -> None:
     """Find multimodal networks that are accurate, fast and frugal on a given device."""
 
 
-for command in (search, resume, list_command, show, export, evaluate, cost, lut, models, data, supernet):
+for command in (
+    search,
+    resume,
+    list_command,
+    show,
+    dashboard,
+    export,
+    evaluate,
+    cost,
+    lut,
+    models,
+    data,
+    supernet,
+    storage,
+):
     cli.add_command(command)
 
 

@@ -11,6 +11,8 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 STORAGE = "sqlite:///hnas.db"
+STORAGE_VARIABLE = "HNAS_STORAGE"
+"""Names the database where ``--storage`` does not: a password need not stand in a command line."""
 
 
 def storage_option(command: F) -> F:
@@ -19,6 +21,8 @@ def storage_option(command: F) -> F:
         "--storage",
         default=STORAGE,
         show_default=True,
+        envvar=STORAGE_VARIABLE,
+        show_envvar=True,
         metavar="URL",
         help="Study database: an SQLAlchemy URL or a SQLite file.",
     )(command)
@@ -27,7 +31,19 @@ def storage_option(command: F) -> F:
 def artifacts_option(command: F) -> F:
     """Adds ``--artifacts``."""
     return click.option(
-        "--artifacts", metavar="DIR", help="Folder of the studies' files; by default beside the SQLite file."
+        "--artifacts",
+        metavar="DIR",
+        help="Folder (or its file:// URL) of the studies' files; by default beside the SQLite file.",
+    )(command)
+
+
+def jobs_option(command: F) -> F:
+    """Adds ``--jobs``."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Workers on this machine, each with its share of the cores or accelerators.  [default: 1]",
     )(command)
 
 

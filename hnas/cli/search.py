@@ -10,7 +10,9 @@ import click
 from hnas.cli.options import accelerator_option
 from hnas.cli.options import artifacts_option
 from hnas.cli.options import dataset_again_option
+from hnas.cli.options import jobs_option
 from hnas.cli.options import storage_option
+from hnas.cli.options import STORAGE_VARIABLE
 from hnas.cli.options import supernet_option
 from hnas.cli.options import threshold_option
 from hnas.cli.output import json_option
@@ -25,7 +27,13 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--config", type=click.Path(dir_okay=False, path_type=Path), help="YAML file with settings.")
 @click.option("--dataset", metavar="NAME_OR_FILE", help="digits, digits-sum, or a dataset file.  [default: digits]")
 @click.option("--device", metavar="NAME_OR_FILE", help="Device searched for, or its cost table.  [default: host]")
-@click.option("--storage", metavar="URL", help="Study database.  [default: sqlite:///hnas.db]")
+@click.option(
+    "--storage",
+    metavar="URL",
+    envvar=STORAGE_VARIABLE,
+    show_envvar=True,
+    help="Study database: an SQLAlchemy URL or a SQLite file.  [default: sqlite:///hnas.db]",
+)
 @artifacts_option
 @click.option("--trials", type=_TRIALS, help="Total of trials with values.  [default: 30]")
 @click.option(
@@ -49,15 +57,21 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option("--population", type=click.IntRange(min=2), help="Individuals a generation.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seeds everything.  [default: 0]")
 @click.option("--accelerator", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where PyTorch trains.")
+@click.option("--screening/--no-screening", default=None, help="Search only candidates that may reach the front.")
+@jobs_option
 @json_option
 def search(config: Path | None, as_json: bool, **options: Any) -> None:
     """Search networks: create the study NAME (or join it) and run trials.
 
     Without options: spoken and written digits, on this machine, 30 trials. Supernets and the cost table of this machine
     are made the first time. Ctrl-C loses nothing: hnas resume NAME goes on.
+
+    A study that exists is joined, from any machine that reaches its database: its settings are the study's own, and
+    options that differ from them are refused.
     """
     from hnas.cli.progress import make_progress
     from hnas.cli.progress import quiet_optuna
+    from hnas.reports import StudyPage
     from hnas.studies import read_config
     from hnas.studies import search as run
 
@@ -67,7 +81,8 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
         options["objectives"] = tuple(part.strip() for part in options["objectives"].split(","))
     options["enqueue"] = options["enqueue"] or None
     quiet_optuna()
-    stored = run(read_config(config, options), make_progress())
+    progress = make_progress()
+    stored = run(read_config(config, options), progress, StudyPage(progress))
     _print_end(stored, as_json)
 
 
@@ -84,6 +99,7 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
 )
 @dataset_again_option
 @accelerator_option
+@jobs_option
 @json_option
 def resume(
     name: str,
@@ -93,12 +109,15 @@ def resume(
     timeout: float | None,
     dataset: str | None,
     accelerator: str,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Go on with the study NAME from its stored settings."""
     from hnas.cli.progress import make_progress
+    from hnas.reports import StudyPage
     from hnas.studies import resume as run
 
+    progress = make_progress()
     stored = run(
         name,
         storage=storage,
@@ -107,7 +126,9 @@ def resume(
         dataset=dataset,
         artifacts=artifacts,
         accelerator_name=accelerator,
-        progress=make_progress(),
+        jobs=jobs or 1,
+        progress=progress,
+        watcher=StudyPage(progress),
     )
     _print_end(stored, as_json)
 

@@ -67,7 +67,9 @@ def print_study(stored: Any, as_json: bool) -> None:
     if shown["front"]:
         print_table(baseline_rows(shown))
     trials, reference = shown["trials"], shown["reference_point"]
-    counts = ", ".join(f"{trials[name]} {name}" for name in ("reused", "infeasible", "running", "waiting", "fail"))
+    counts = ", ".join(
+        f"{trials[name]} {name}" for name in ("reused", "infeasible", "screened", "running", "waiting", "fail")
+    )
     click.echo(
         f"{trials['with_values']} of {shown['asked_trials']} trials ({counts}), {shown['generations']} generations"
     )

@@ -1,5 +1,6 @@
 """The Optuna side: settings, storage, sampler, trials, workers, fronts."""
 
+from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.backbones import plan_store
 from hnas.studies.coverage import check_coverage
 from hnas.studies.coverage import Coverage
@@ -20,6 +21,11 @@ from hnas.studies.front import trial_points
 from hnas.studies.front import TrialPoint
 from hnas.studies.network import build_network
 from hnas.studies.network import MultimodalNetwork
+from hnas.studies.overview import list_studies
+from hnas.studies.overview import show
+from hnas.studies.overview import StudyLine
+from hnas.studies.page import page_states
+from hnas.studies.page import PageState
 from hnas.studies.picking import Pick
 from hnas.studies.picking import pick
 from hnas.studies.plan import Branch
@@ -27,6 +33,9 @@ from hnas.studies.plan import fusion_inputs
 from hnas.studies.plan import parse_plan
 from hnas.studies.plan import Plan
 from hnas.studies.plan import read_plan
+from hnas.studies.points import hypervolume_history
+from hnas.studies.points import study_points
+from hnas.studies.points import StudyPoint
 from hnas.studies.presets import threads_for
 from hnas.studies.problem import Problem
 from hnas.studies.problem import require_same_task
@@ -50,19 +59,21 @@ from hnas.studies.readings import reading_text
 from hnas.studies.readings import record_test_reading
 from hnas.studies.readings import test_readings
 from hnas.studies.resolution import recipes_for
-from hnas.studies.session import list_studies
-from hnas.studies.session import make_store
+from hnas.studies.running import make_store
 from hnas.studies.session import open_stored
 from hnas.studies.session import resume
 from hnas.studies.session import search
-from hnas.studies.session import show
-from hnas.studies.session import StudyLine
 from hnas.studies.settings import FinalRecipe
 from hnas.studies.settings import read_config
 from hnas.studies.settings import Recipes
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
 from hnas.studies.storage import DEFAULT_STORAGE
+from hnas.studies.storage import open_storage
+from hnas.studies.storage import storage_url
+from hnas.studies.storage_check import check_database
+from hnas.studies.storage_check import StorageCheck
+from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
 from hnas.studies.strategy import strategies
 from hnas.studies.strategy import Strategy
@@ -73,6 +84,7 @@ from hnas.studies.threshold_setting import Threshold
 from hnas.studies.thresholds import plan_thresholds
 from hnas.studies.thresholds import threshold_for
 from hnas.studies.thresholds import Thresholds
+from hnas.studies.watching import Watcher
 
 __all__ = [
     "DEFAULT_STORAGE",
@@ -86,6 +98,7 @@ __all__ = [
     "FrontEntry",
     "MultimodalNetwork",
     "NamedPlan",
+    "PageState",
     "Pick",
     "Plan",
     "PricedModel",
@@ -95,16 +108,21 @@ __all__ = [
     "Score",
     "SearchConfig",
     "Settings",
+    "StorageCheck",
     "StoredStudy",
     "Strategy",
+    "StudyArtifacts",
     "StudyLine",
+    "StudyPoint",
     "Tensors",
     "Threshold",
     "Thresholds",
     "TrialPoint",
+    "Watcher",
     "batch_size",
     "build_network",
     "check_coverage",
+    "check_database",
     "compare",
     "comparison_text",
     "entry",
@@ -114,10 +132,14 @@ __all__ = [
     "floored",
     "front",
     "fusion_inputs",
+    "hypervolume_history",
     "list_studies",
     "make_store",
     "named_plan",
+    "open_storage",
     "open_stored",
+    "open_study",
+    "page_states",
     "parse_plan",
     "pick",
     "plan_store",
@@ -141,7 +163,9 @@ __all__ = [
     "scored_by",
     "search",
     "show",
+    "storage_url",
     "strategies",
+    "study_points",
     "test_readings",
     "threads_for",
     "threshold_for",

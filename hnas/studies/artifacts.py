@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import optuna
 from optuna.artifacts import download_artifact
@@ -17,6 +19,7 @@ from hnas.base import atomic_path
 from hnas.base import cache_folder
 from hnas.base import StudyError
 from hnas.base import writable_folder
+from hnas.studies.attributes import STUDY_ARTIFACT_FOLDER
 from hnas.studies.attributes import STUDY_ARTIFACTS
 
 TABLE = "table"
@@ -24,16 +27,36 @@ SUPERNET_PREFIX = "supernet:"
 
 
 class StudyArtifacts:
-    """The artifact store of one database.
+    """The artifact store of one database: a folder that every machine of a study reaches by the same path.
 
     Args:
         storage: The database.
-        folder: Where files are kept; by default beside a SQLite file, else in the per-user cache.
+        place: The folder, or its ``file://`` URL; by default beside a SQLite file, else in the per-user cache.
+
+    Raises:
+        StudyError: The place is a URL of another kind.
     """
 
-    def __init__(self, storage: RDBStorage, folder: Path | None = None) -> None:
-        self.folder = folder or _default_folder(storage)
+    def __init__(self, storage: RDBStorage, place: str | None = None) -> None:
+        self._storage = storage
+        self._is_given = place is not None
+        self.folder = _default_folder(storage) if place is None else _folder(place)
         self._store = FileSystemArtifactStore(self.folder)
+
+    def of(self, study: optuna.Study) -> StudyArtifacts:
+        """Returns the store of a study: the one that was given or, if none was, the one that its creator gave."""
+        recorded = study.user_attrs.get(STUDY_ARTIFACT_FOLDER)
+        return self if self._is_given or recorded is None else StudyArtifacts(self._storage, recorded)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine reaches the files although others may reach the database."""
+        return not self._is_given and self._storage.engine.url.get_backend_name() != "sqlite"
+
+    @property
+    def store(self) -> FileSystemArtifactStore:
+        """The store itself, for what serves files from it."""
+        return self._store
 
     def upload(self, study: optuna.Study, files: Mapping[str, Path]) -> None:
         """Keeps ``files`` with ``study``, each under a name."""
@@ -42,7 +65,18 @@ class StudyArtifacts:
             name: upload_artifact(artifact_store=self._store, file_path=str(path), study_or_trial=study)
             for name, path in files.items()
         }
+        if self._is_given:
+            study.set_user_attr(STUDY_ARTIFACT_FOLDER, self.folder.resolve().as_uri())
         study.set_user_attr(STUDY_ARTIFACTS, identifiers)
+
+    def attach(self, trial: optuna.Trial, path: Path) -> None:
+        """Keeps a file with a trial that is running; dashboards show it under the file's name.
+
+        Raises:
+            HnasError: The folder cannot be written; the trial then knows of no file.
+        """
+        writable_folder(self.folder)
+        upload_artifact(artifact_store=self._store, file_path=str(path), study_or_trial=trial)
 
     def fetch(self, study: optuna.Study, is_intact: Callable[[str, Path], bool]) -> dict[str, Path]:
         """Copies the study's files into the per-user cache and returns their paths by name.
@@ -76,8 +110,17 @@ class StudyArtifacts:
         except (ArtifactNotFound, FileNotFoundError):
             raise StudyError(
                 f"study '{study.study_name}' keeps its {name} in an artifact folder, and '{self.folder}' does not have "
-                "it; name the right folder with --artifacts"
+                "it; name the right folder with --artifacts (several machines need one that all of them reach)"
             ) from None
+
+
+def _folder(place: str) -> Path:
+    scheme, separator, _ = place.partition("://")
+    if not separator:
+        return Path(place).expanduser()
+    if scheme != "file":
+        raise StudyError(f"cannot keep a study's files in '{place}': it must be a folder, or its URL file:///FOLDER")
+    return Path(url2pathname(urlsplit(place).path))
 
 
 def _default_folder(storage: RDBStorage) -> Path:

@@ -14,6 +14,7 @@ STUDY_METRIC = "hnas:metric"
 STUDY_ACCOUNTING = "hnas:accounting"
 STUDY_REFERENCE_POINT = "hnas:reference_point"
 STUDY_ARTIFACTS = "hnas:artifacts"
+STUDY_ARTIFACT_FOLDER = "hnas:artifact_folder"
 STUDY_RESCORED_PREFIX = "hnas:rescored:"
 STUDY_TEST_READING_PREFIX = "hnas:test_reading:"
 STUDY_PAGE = "hnas:page"
@@ -27,22 +28,30 @@ TRIAL_LOG_LOSS = "log_loss"
 TRIAL_ERRORS = "errors"
 TRIAL_THRESHOLDS = "thresholds"
 TRIAL_UNIMODAL = "unimodal_scores"
+TRIAL_LATE = "late"
 TRIAL_LATE_SCORE = "late_score"
 TRIAL_LATE_LOG_LOSS = "late_log_loss"
+TRIAL_LATE_VALUES = "late_values"
 TRIAL_COSTS = "costs"
+TRIAL_LAYERS = "costs_by_layer"
 TRIAL_LATENCY = "latency_ms"
 TRIAL_ENERGY = "energy_mj"
 TRIAL_SECONDS = "seconds"
 TRIAL_SEED = "seed"
 TRIAL_FEASIBLE = "feasible"
+TRIAL_SCREENED = "screened"
 TRIAL_CONSTRAINT_PREFIX = "g/"
 TRIAL_WORKER = "worker"
 TRIAL_ENDED = "ended"
 TRIAL_ERROR = "error"
 TRIAL_GIVEN_UP = "given_up"
 TRIAL_ATTEMPT = "attempt"
+TRIAL_DEATHS = "deaths"
 TRIAL_RETRY_OF = "retry_of"
+TRIAL_RESCUED_FROM = "rescued_from"
 TRIAL_ENQUEUED = "enqueued"
+TRIAL_TOKEN = "hnas:token"
+"""A system attribute: tells a trial that was created although the answer was lost from those of others."""
 
 SAMPLER_GENERATION = "NSGAIISampler:generation"
 SAMPLER_PARENTS_PREFIX = "NSGAIISampler:parent:"
@@ -57,10 +66,17 @@ REPLAYED = (
     TRIAL_ERRORS,
     TRIAL_THRESHOLDS,
     TRIAL_UNIMODAL,
+    TRIAL_LATE,
     TRIAL_LATE_SCORE,
     TRIAL_LATE_LOG_LOSS,
+    TRIAL_LATE_VALUES,
     TRIAL_COSTS,
+    TRIAL_LAYERS,
     TRIAL_SEED,
     TRIAL_FEASIBLE,
+    TRIAL_SCREENED,
 )
 """What a trial that answers from an earlier one repeats."""
+
+REPLAYED_PREFIXES = (TRIAL_CONSTRAINT_PREFIX, TRIAL_LATENCY, TRIAL_ENERGY)
+"""What it repeats, too, whatever follows these."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import astuple
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -60,6 +63,18 @@ class LateResult:
     fused: Score
     unimodal: dict[str, Score]
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns the scores as a trial keeps them."""
+        return {
+            "fused": astuple(self.fused),
+            "unimodal": {name: astuple(score) for name, score in self.unimodal.items()},
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> LateResult:
+        """Makes the scores from what `to_json` returned."""
+        return cls(Score(*found["fused"]), {name: Score(*score) for name, score in found["unimodal"].items()})
+
 
 class Evaluator:
     """Scores candidates of one problem on val.
@@ -96,14 +111,20 @@ class Evaluator:
         val = self._store.features(branches, "val")
         return self.score(answer(val), val.labels, threshold)
 
-    def late(self, candidate: Candidate) -> LateResult:
-        """Scores late fusion of a candidate's backbones, and each backbone alone."""
+    def late(self, candidate: Candidate, known: Mapping[str, Score] | None = None) -> LateResult:
+        """Scores late fusion of a candidate's backbones, and each backbone alone.
+
+        Args:
+            candidate: The candidate.
+            known: Scores of backbones alone that were computed before, by modality.
+        """
         branches = self._problem.branches(candidate)
-        names = [name for name, _ in candidate.architectures]
-        return LateResult(
-            self._judged(lambda features: self.late_logits(features.logits), branches),
-            {name: self._judged(partial(_own_logits, position), branches) for position, name in enumerate(names)},
-        )
+        unimodal = dict(known or {})
+        for position, (name, _) in enumerate(candidate.architectures):
+            if name not in unimodal:
+                unimodal[name] = self._judged(partial(_own_logits, position), branches)
+        fused = self._judged(lambda features: self.late_logits(features.logits), branches)
+        return LateResult(fused, {name: unimodal[name] for name, _ in candidate.architectures})
 
     def late_logits(self, logits: Sequence[Tensor]) -> Tensor:
         """Adds up log-probabilities with equal weights (one modality: its logits)."""

@@ -22,9 +22,13 @@ from hnas.spaces import recalibrate
 from hnas.spaces import Supernet
 from hnas.studies.plan import Branch
 from hnas.training import BoundedCache
+from hnas.training import DiskCache
 
 SEARCH_SPLITS = ("fit", "search", "val")
 """All splits but test, which no search reads."""
+
+FORMAT = 1
+"""Raised whenever the same backbone would give other features; what older versions kept is then no longer found."""
 
 CACHE_BYTES = 2 * 1024**3
 BATCH = 256
@@ -71,6 +75,19 @@ class Tensors:
 
 
 @dataclass(frozen=True)
+class SharedFeatures:
+    """Where features are kept for other processes and later searches of this machine.
+
+    Attributes:
+        cache: On disk.
+        origin: Of each modality, what its features follow from beside the backbone: dataset and supernet, by hash.
+    """
+
+    cache: DiskCache
+    origin: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class BackboneFeatures:
     """What one backbone says of every split that a search may read.
 
@@ -89,6 +106,21 @@ class BackboneFeatures:
             logits.nbytes for logits in self.logits.values()
         )
 
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Returns all of it as named tensors."""
+        tensors = {f"{split}/logits": logits for split, logits in self.logits.items()}
+        return tensors | {f"{split}/{i}": tap for split, taps in self.taps.items() for i, tap in enumerate(taps)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], accelerator: torch.device) -> BackboneFeatures:
+        """Puts features together again."""
+        held = {name: tensor.to(accelerator) for name, tensor in tensors.items()}
+        taps = (len(held) - len(SEARCH_SPLITS)) // len(SEARCH_SPLITS)
+        return cls(
+            {split: tuple(held[f"{split}/{i}"] for i in range(taps)) for split in SEARCH_SPLITS},
+            {split: held[f"{split}/logits"] for split in SEARCH_SPLITS},
+        )
+
 
 class FeatureStore:
     """Extracts backbones from supernets and keeps their features.
@@ -97,13 +129,20 @@ class FeatureStore:
         tensors: The data.
         supernets: One a modality, on the tensors' accelerator.
         length: Positions that taps are pooled to.
-        limit_bytes: Bytes kept at the most.
+        shared: Where features are kept beyond this process; nowhere by default.
+        limit_bytes: Bytes kept in memory at the most.
     """
 
     def __init__(
-        self, tensors: Tensors, supernets: Mapping[str, Supernet], length: int, limit_bytes: int = CACHE_BYTES
+        self,
+        tensors: Tensors,
+        supernets: Mapping[str, Supernet],
+        length: int,
+        shared: SharedFeatures | None = None,
+        limit_bytes: int = CACHE_BYTES,
     ) -> None:
         self.tensors = tensors
+        self._shared = shared
         self._supernets = supernets
         self._length = length
         self._cache: BoundedCache[BackboneFeatures] = BoundedCache(limit_bytes)
@@ -117,9 +156,8 @@ class FeatureStore:
 
     def branch(self, branch: Branch) -> BackboneFeatures:
         """Returns the features of a branch, computed now unless they are in the cache."""
-        return self._cache.get(
-            f"{branch.modality} {branch.architecture.key} {branch.taps}", lambda: self._extract(branch)
-        )
+        key = f"{branch.modality} {branch.architecture.key} {branch.taps}"
+        return self._cache.get(key, lambda: self._from_disk(branch, key))
 
     def features(self, branches: tuple[Branch, ...], split: str) -> Features:
         """Returns what fusion reads of one split.
@@ -135,6 +173,14 @@ class FeatureStore:
             tuple(part.logits[split] for part in parts),
             self.tensors.labels(split),
         )
+
+    def _from_disk(self, branch: Branch, key: str) -> BackboneFeatures:
+        if self._shared is None:
+            return self._extract(branch)
+        origin = self._shared.origin[branch.modality]
+        whole = f"format {FORMAT}, {origin}, {self._length} positions, {self.tensors.accelerator.type}, {key}"
+        tensors = self._shared.cache.get(whole, lambda: self._extract(branch).to_tensors())
+        return BackboneFeatures.from_tensors(tensors, self.tensors.accelerator)
 
     @torch.no_grad()
     def _extract(self, branch: Branch) -> BackboneFeatures:

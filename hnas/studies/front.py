@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from hnas.base import StudyError
 from hnas.fusion import Genotype
 from hnas.studies import attributes as names
 from hnas.studies.candidate import Candidate
+from hnas.studies.dominance import losses
+from hnas.studies.dominance import on_front
 from hnas.studies.evaluation import Evaluator
 from hnas.studies.evaluation import Score
 from hnas.studies.hypervolume import hypervolume
@@ -77,9 +80,17 @@ class FrontEntry:
         }
 
 
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Returns whether a complete trial keeps to all budgets."""
+    return all(value <= 0 for value in trial.constraints.values())
+
+
 def front_trials(stored: StoredStudy) -> list[FrozenTrial]:
     """Returns the feasible trials that no other dominates, each candidate once, by rising latency."""
-    best = [trial for trial in stored.study.best_trials if names.TRIAL_REUSED_FROM not in trial.user_attrs]
+    # Optuna's own `best_trials` copies every trial of the study first.
+    trials = [trial for trial in finished_trials(stored.study) if is_feasible(trial)]
+    stand = on_front(losses([trial.values for trial in trials], stored.study.directions))
+    best = [trial for trial, stands in zip(trials, stand, strict=True) if stands]
     return sorted(best, key=lambda trial: (trial.user_attrs[names.TRIAL_COSTS]["latency_ms"], trial.number))
 
 
@@ -116,8 +127,13 @@ def find_trial(stored: StoredStudy, number: int) -> FrozenTrial:
 
 def first_generation(stored: StoredStudy) -> list[FrozenTrial]:
     """Returns the finished trials of the first generation that were drawn at random, not enqueued."""
-    trials = [trial for trial in finished_trials(stored.study) if names.TRIAL_ENQUEUED not in trial.user_attrs]
-    return [trial for trial in trials if trial.system_attrs.get(names.SAMPLER_GENERATION) == 0]
+    return [trial for trial in finished_trials(stored.study) if is_first_generation(trial)]
+
+
+def is_first_generation(trial: FrozenTrial) -> bool:
+    """Returns whether a trial belongs to the first generation and was drawn at random, not enqueued."""
+    drawn = names.TRIAL_ENQUEUED not in trial.user_attrs
+    return drawn and trial.system_attrs.get(names.SAMPLER_GENERATION) == 0
 
 
 def best_random(stored: StoredStudy) -> FrozenTrial | None:
@@ -141,8 +157,13 @@ def rescore_front(stored: StoredStudy, problem: Problem, evaluator: Evaluator, p
     if random is not None and random.number not in {trial.number for trial in members}:
         members.append(random)  # The baseline is compared by the same kind of score.
     waiting = [trial for trial in members if _rescored(stored, trial) is None]
+    # Workers that end at the same time begin at different places, and leave out what others have done meanwhile.
+    begin = os.getpid() % max(1, len(waiting))
     with progress.stage("front, fresh seeds", RESCORE_SEEDS * len(waiting)) as stage:
-        for trial in waiting:
+        for trial in waiting[begin:] + waiting[:begin]:
+            if _rescored(stored, trial) is not None:
+                stage.advance(RESCORE_SEEDS)
+                continue
             candidate = problem.strategy.decode(trial.params)
             genotype = trial_plan(stored, trial).genotype
             scores = []
@@ -253,7 +274,7 @@ def trial_points(stored: StoredStudy) -> list[TrialPoint]:
             statistics.fmean((_rescored(stored, trial) or {"scores": [trial.user_attrs[names.TRIAL_SCORE]]})["scores"]),
             trial.user_attrs[names.TRIAL_COSTS]["latency_ms"],
             trial.user_attrs[names.TRIAL_COSTS]["energy_mj"],
-            trial.user_attrs[names.TRIAL_FEASIBLE],
+            bool(trial.user_attrs[names.TRIAL_FEASIBLE]),
             trial.number in members,
         )
         for trial in finished_trials(stored.study)
@@ -263,5 +284,5 @@ def trial_points(stored: StoredStudy) -> list[TrialPoint]:
 def study_hypervolume(stored: StoredStudy) -> float:
     """Returns the hypervolume of all feasible trials, in the product of the objectives' units."""
     reference = [stored.reference_point[name] for name in stored.settings.objectives]
-    points = [trial.values for trial in stored.study.best_trials]
+    points = [trial.values for trial in front_trials(stored)]
     return hypervolume(points, reference, stored.study.directions)

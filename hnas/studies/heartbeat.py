@@ -8,7 +8,8 @@ from types import TracebackType
 import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
-from hnas.studies.storage import HEARTBEAT_SECONDS
+from hnas.base import StorageError
+from hnas.studies.storage import heartbeat_seconds
 
 
 class Heartbeat:
@@ -34,13 +35,14 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join()
+        # A beat that waits for a database that is gone keeps nobody from leaving.
+        self._thread.join(1.0)
 
     def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT_SECONDS):
+        while not self._stop.wait(heartbeat_seconds()):
             try:
                 self._record()
-            except (SQLAlchemyError, optuna.exceptions.StorageInternalError):
+            except (SQLAlchemyError, optuna.exceptions.StorageInternalError, StorageError):
                 # A beat that is missed is made up by the next one; the grace period covers many.
                 continue
 

@@ -37,10 +37,14 @@ from hnas.studies.settings import checked
 from hnas.studies.settings import FusionSettings
 from hnas.studies.settings import Objective
 from hnas.studies.settings import Recipes
+from hnas.studies.settings import ScreeningSettings
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
 from hnas.studies.strategy import strategies
 from hnas.studies.thresholds import threshold_for
+
+SCREENING = True
+"""Whether a new study screens candidates unless it is said."""
 
 
 def resolve(config: SearchConfig, progress: Progress) -> Problem:
@@ -73,6 +77,7 @@ def resolve(config: SearchConfig, progress: Progress) -> Problem:
         backbones=backbones,
         fusion=fusion,
         strategy=config.strategy,
+        screening=screening_settings(config),
         population=config.population or default_population(config.trials),
         seed=config.seed,
         recipes=recipes,
@@ -94,20 +99,36 @@ def recipes_for(config: SearchConfig, task: Task, spaces: Mapping[str, Space]) -
         SettingsError: A recipe or a field is unknown or impossible.
     """
     preset = preset_for(task)
-    changes = dict(config.recipes)
+    base = Recipes(
+        supernets={name: space.supernet_recipe() for name, space in spaces.items()},
+        search=preset.search,
+        derived=preset.derived,
+        final=preset.final,
+    )
+    return merged_recipes(base, config.recipes, task.name)
+
+
+def merged_recipes(base: Recipes, changes: Mapping[str, Any], dataset: str) -> Recipes:
+    """Returns recipes with changes by recipe and field, as in a configuration.
+
+    Args:
+        base: What is changed.
+        changes: ``supernet`` changes those of all supernets.
+        dataset: Its name, for errors.
+
+    Raises:
+        SettingsError: A recipe or a field is unknown or impossible.
+    """
+    changes, values = dict(changes), base.model_dump()
     common = changes.pop("supernet", {})
-    base = {
-        "supernets": {name: _merged(space.supernet_recipe().model_dump(), common) for name, space in spaces.items()},
-        "search": preset.search.model_dump(),
-        "derived": preset.derived.model_dump(),
-        "final": preset.final.model_dump(),
-    }
-    unknown = sorted(changes.get("supernets", {}).keys() - spaces.keys())
+    values["supernets"] = {name: _merged(recipe, common) for name, recipe in values["supernets"].items()}
+    unknown = sorted(changes.get("supernets", {}).keys() - values["supernets"].keys())
     if unknown:
         raise SettingsError(
-            f"'recipes.supernets' names '{unknown[0]}'; dataset '{task.name}' has the modalities {', '.join(spaces)}"
+            f"'recipes.supernets' names '{unknown[0]}'; dataset '{dataset}' has the modalities "
+            f"{', '.join(values['supernets'])}"
         )
-    return checked(Recipes, _merged(base, changes), "under 'recipes'")
+    return checked(Recipes, _merged(values, changes), "under 'recipes'")
 
 
 def resolved_spaces(config: SearchConfig, task: Task) -> tuple[dict[str, BackboneSettings], FusionSettings, Recipes]:
@@ -178,6 +199,14 @@ def device_table(
     keys = {layer.key for layer in layers}
     kept = {key: cost for key, cost in sorted(table.layers.items()) if key in keys}
     return dataclasses.replace(table, layers=kept, additivity=None)
+
+
+def screening_settings(config: SearchConfig) -> ScreeningSettings | None:
+    """Returns the rule that a configuration asks for; None for no screening."""
+    asked = SCREENING if config.screening is None else config.screening
+    if isinstance(asked, ScreeningSettings):
+        return asked
+    return ScreeningSettings() if asked else None
 
 
 def _objectives(config: SearchConfig, table: CostTable) -> tuple[Objective, ...]:

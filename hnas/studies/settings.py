@@ -73,6 +73,18 @@ class FusionSettings(_Model):
         return length
 
 
+class ScreeningSettings(_Model):
+    """The rule by which candidates are screened out before a fusion search (`hnas.studies.screening`).
+
+    Attributes:
+        rule: ``like_earlier``: one more search changes late fusion as one of the earlier ones did.
+        risk: A candidate is screened out if its estimated chance to reach the front is at most this.
+    """
+
+    rule: Literal["like_earlier"] = "like_earlier"
+    risk: float = Field(0.1, gt=0, lt=1)
+
+
 class FinalRecipe(Recipe):
     """How the chosen network is trained whole.
 
@@ -111,6 +123,7 @@ class Settings(_Model):
         backbones: Search space of each modality.
         fusion: Fusion spaces.
         strategy: How candidates are searched.
+        screening: Which candidates are told without a search; None: none, as in studies made before there was a rule.
         population: Individuals a generation of NSGA-II.
         seed: Seeds everything.
         recipes: How everything is trained.
@@ -129,6 +142,7 @@ class Settings(_Model):
     backbones: dict[str, BackboneSettings]
     fusion: FusionSettings
     strategy: str
+    screening: ScreeningSettings | None = None
     population: int = Field(ge=2)
     seed: int
     recipes: Recipes
@@ -166,6 +180,8 @@ class SearchConfig(_Model):
         backbones: Search spaces by modality.
         fusion: Changes to the preset's fusion settings.
         strategy: How candidates are searched.
+        screening: Whether candidates that late fusion and price rule out are told without a search, or the rule's
+            parameters; by default on for a new study, and what a study has for one that is joined.
         population: Individuals a generation; by default a fifth of the trials, 8 to 50.
         seed: Seeds everything.
         supernets: Supernet files by modality, to be used instead of training them; what an import left incomplete is
@@ -173,6 +189,7 @@ class SearchConfig(_Model):
         recipes: Changes to the preset's recipes, by recipe (``supernet``, ``search``, ``derived``, ``final``) and
             field; ``supernets`` holds those for single modalities.
         accelerator: Where PyTorch trains: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        jobs: Workers on this machine, each with its share of the cores (or accelerators).
         enqueue: Published networks or architecture files whose backbones and size of fusion are to be tried first.
     """
 
@@ -191,11 +208,13 @@ class SearchConfig(_Model):
     backbones: dict[str, BackboneSettings] | None = None
     fusion: dict[str, Any] = {}
     strategy: str = "joint"
+    screening: bool | ScreeningSettings | None = None
     population: int | None = Field(None, ge=2)
     seed: int = Field(0, ge=0)
     supernets: dict[str, str] = {}
     recipes: dict[str, dict[str, Any]] = {}
     accelerator: str = "auto"
+    jobs: int = Field(1, ge=1)
     enqueue: tuple[str, ...] = ()
 
     @field_validator("objectives")

@@ -6,12 +6,14 @@ import os
 import re
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine import URL
@@ -23,13 +25,37 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import ProgrammingError
 
 from hnas.base import StorageError
+from hnas.studies.retrying import RetryingStorage
+from hnas.studies.storage_errors import cannot_open
+from hnas.studies.storage_errors import is_starting
+from hnas.studies.storage_errors import is_transient
+from hnas.studies.storage_errors import shown
 
 DEFAULT_STORAGE = "sqlite:///hnas.db"
 """A SQLite file in the working folder."""
 
-HEARTBEAT_SECONDS = 10
-GRACE_SECONDS = 120
-"""A trial of another host whose heartbeat is older than this is run again."""
+GRACE_SECONDS = 120.0
+"""A trial of another host whose heartbeat is older than this is run again; ``$HNAS_GRACE_SECONDS`` changes it."""
+
+POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 1800, "pool_size": 1, "max_overflow": 2}
+"""A worker keeps one connection; its heartbeat takes a second one at times."""
+
+CONNECTIONS_PER_WORKER = 2
+
+TIMEOUTS: dict[str, dict[str, Any]] = {
+    "psycopg": {
+        "connect_timeout": 10,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        # A worker that is stopped in the middle of a transaction holds its locks no longer than this.
+        "options": "-c idle_in_transaction_session_timeout=60000",
+    },
+    "pymysql": {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60},
+    "pysqlite": {"timeout": 60},
+}
+"""A network that is gone says nothing: a call that has waited this long is given up (and made again)."""
 
 ATTEMPTS = 6
 
@@ -42,66 +68,92 @@ _SPELLINGS = {
 _EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
 
 
-def open_storage(text: str, *, create: bool = True) -> RDBStorage:
+def grace_seconds() -> float:
+    """Returns how old the heartbeat of a live worker can be."""
+    text = os.environ.get("HNAS_GRACE_SECONDS")
+    try:
+        seconds = GRACE_SECONDS if text is None else float(text)
+    except ValueError:
+        seconds = 0.0
+    if seconds < 1:
+        raise StorageError(f"HNAS_GRACE_SECONDS must be a number of seconds, at least 1, not '{text}'")
+    return seconds
+
+
+def heartbeat_seconds() -> float:
+    """Returns how often a worker says that it lives: a beat or several that get lost do not matter."""
+    return grace_seconds() / 12
+
+
+def open_storage(
+    text: str, *, create: bool = True, say: Callable[[str], None] | None = None, patience_seconds: float = 0.0
+) -> RetryingStorage:
     """Opens the database of studies.
 
     Args:
         text: An SQLAlchemy URL, or the path of a SQLite file.
         create: Whether a SQLite file that does not exist is made; reading commands pass ``False``.
+        say: Receives a line when the connection is lost, and one when it is there again.
+        patience_seconds: How long to wait for a server that does not answer; one that was never asked before is more
+            likely misspelt than away.
 
     Raises:
         StorageError: The URL is misspelt, or the database cannot be reached, read or written; says what to do.
     """
-    url = _parse(text)
-    shown = url.render_as_string(hide_password=True)
+    url = parse_url(text)
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite:
         _check_sqlite_file(url, create)
-    arguments: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     try:
-        storage = _connect(url, arguments)
+        storage = _connect(url, say, patience_seconds)
     except ImportError as error:
-        extra = next((extra for driver, extra in _EXTRAS.items() if driver in str(error)), None)
-        remedy = f"install it with: pip install 'hnas[{extra}]'" if extra else "install the driver that the URL names"
-        raise StorageError(f"storage '{shown}' needs a database driver that is not installed; {remedy}") from error
-    except (DBAPIError, OSError) as error:
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        if sqlite and "not a database" in reason:
-            raise StorageError(f"'{url.database}' is {_NO_DATABASE}") from error
-        raise StorageError(
-            f"cannot open storage '{shown}': {reason}; check the address, and that it is running"
-        ) from error
+        raise missing_driver(url) from error
+    except (DBAPIError, OSError, StorageInternalError) as error:
+        if sqlite and "not a database" in str(error):
+            raise StorageError(f"'{url.database}' is {_NO_DATABASE}") from None
+        raise cannot_open(url, error) from None
     except RuntimeError as error:
-        raise StorageError(
-            f"storage '{shown}' has another schema version: {error}; back it up, then run: optuna storage upgrade"
-        ) from error
+        raise StorageError(f"storage '{shown(url)}' has another schema version: {UPGRADE}") from error
     if sqlite:
         _use_wal(storage)
     return storage
 
 
-def _connect(url: URL, arguments: dict[str, Any]) -> RDBStorage:
-    for attempt in range(ATTEMPTS):
+UPGRADE = "back it up, then run: optuna storage upgrade --storage URL"
+
+
+def _connect(url: URL, say: Callable[[str], None] | None, patience_seconds: float) -> RetryingStorage:
+    end, attempt = time.monotonic() + patience_seconds, 1
+    while True:
         try:
             with warnings.catch_warnings():
                 # Heartbeats are marked experimental in Optuna; hnas writes and reads them itself.
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                return RDBStorage(
-                    url.render_as_string(hide_password=False),
-                    engine_kwargs=arguments,
-                    heartbeat_interval=HEARTBEAT_SECONDS,
-                    grace_period=GRACE_SECONDS,
+                return RetryingStorage(
+                    # Optuna fills braces in with its schema version.
+                    url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
+                    say,
+                    engine_kwargs=engine_arguments(url),
+                    heartbeat_interval=max(1, round(heartbeat_seconds())),
+                    grace_period=round(grace_seconds()),
                 )
-        except (IntegrityError, OperationalError, ProgrammingError) as error:
+        except (IntegrityError, OperationalError, ProgrammingError, StorageInternalError) as error:
             # Workers that start together on a new database all make its tables; the later ones find them made.
-            if attempt + 1 == ATTEMPTS or not _made_by_another(error):
+            passing = attempt < ATTEMPTS and (_made_by_another(error) or is_starting(error))
+            if not passing and not (is_transient(error) and time.monotonic() < end):
                 raise
-            time.sleep(0.5)
-    raise AssertionError
+            time.sleep(0.5 * min(attempt, 4))
+            attempt += 1
 
 
-def _made_by_another(error: DBAPIError) -> bool:
-    return isinstance(error, IntegrityError) or "already exists" in str(error.orig)
+def engine_arguments(url: URL) -> dict[str, Any]:
+    """Returns what SQLAlchemy is told of connections: how many, and how long they may be silent."""
+    timeouts = TIMEOUTS.get(url.get_driver_name(), {})
+    return {"connect_args": timeouts, **({} if url.get_backend_name() == "sqlite" else POOL)}
+
+
+def _made_by_another(error: Exception) -> bool:
+    return isinstance(error, IntegrityError) or "already exists" in str(getattr(error, "orig", ""))
 
 
 def check_storage(text: str) -> None:
@@ -110,7 +162,7 @@ def check_storage(text: str) -> None:
     Raises:
         StorageError: As for `open_storage`.
     """
-    url = _parse(text)
+    url = parse_url(text)
     if url.get_backend_name() == "sqlite":
         _check_sqlite_file(url, create=True)
         path = Path(url.database or "")
@@ -121,29 +173,50 @@ def check_storage(text: str) -> None:
     open_storage(text).engine.dispose()
 
 
-def _parse(text: str) -> URL:
+def is_there(text: str) -> bool:
+    """Returns whether there is a database to look into: a server always, a SQLite file once it was made."""
+    url = parse_url(text)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
+
+
+def parse_url(text: str) -> URL:
+    """Reads a storage URL, or the path of a SQLite file.
+
+    Raises:
+        StorageError: It is neither, or its database is not known; gives the right spelling.
+    """
     if "://" not in text:
         if re.match(r"^[\w+]{2,}:", text):  # One letter is a drive.
-            raise StorageError(f"'{text}' is no storage URL; expected, for instance, sqlite:///hnas.db")
+            raise StorageError(f"'{_without_password(text)}' is no storage URL; {_KNOWN}")
         return make_url(f"sqlite:///{text}")
     scheme, _, rest = text.partition("://")
+    if scheme in _SPELLINGS:
+        raise StorageError(f"write the storage URL with its driver: {_SPELLINGS[scheme]}://{_without_password(rest)}")
     try:
         url = make_url(text)
-        if scheme in _SPELLINGS:
-            raise StorageError(
-                f"write the storage URL with its driver: {_SPELLINGS[scheme]}://{_without_password(rest)}"
-            )
         url.get_dialect()
-    except NoSuchModuleError as error:
-        known = "sqlite:///FILE, postgresql+psycopg://..., mysql+pymysql://..."
-        raise StorageError(f"unknown kind of database '{scheme}' in the storage URL; known: {known}") from error
-    except ArgumentError as error:
-        raise StorageError(f"'{scheme}://...' is no storage URL; expected, for instance, sqlite:///hnas.db") from error
+    except NoSuchModuleError:
+        raise StorageError(f"unknown kind of database '{scheme}' in the storage URL; {_KNOWN}") from None
+    except (ArgumentError, ValueError):
+        raise StorageError(f"'{scheme}://{_without_password(rest)}' is no storage URL; {_KNOWN}") from None
+    if url.get_backend_name() != "sqlite" and not url.database:
+        raise StorageError(f"the storage URL '{shown(url)}' names no database: end it with /NAME")
     return url
 
 
+_KNOWN = "known are sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/NAME and mysql+pymysql://..."
+
+
+def missing_driver(url: URL) -> StorageError:
+    """Returns the error for a database whose Python package is not installed."""
+    extra = _EXTRAS.get(url.get_driver_name())
+    remedy = f"install it with: pip install 'hnas[{extra}]'" if extra else "install the driver that the URL names"
+    return StorageError(f"storage '{shown(url)}' needs a database driver that is not installed; {remedy}")
+
+
 def _without_password(rest: str) -> str:
-    return re.sub(r"^([^:@/]*):[^@]*@", r"\1:***@", rest)
+    rest = re.sub(r"((?:pass|secret|key|token)\w*=)[^&]*", r"\1***", rest, flags=re.IGNORECASE)
+    return re.sub(r"([^:@/]*):.*@", r"\1:***@", rest)
 
 
 def _check_sqlite_file(url: URL, create: bool) -> None:
@@ -181,7 +254,7 @@ def _use_wal(storage: RDBStorage) -> None:
 
 def storage_url(storage: RDBStorage) -> str:
     """Returns the URL of an open storage with its password hidden."""
-    return storage.engine.url.render_as_string(hide_password=True)
+    return shown(storage.engine.url)
 
 
 def study_names(storage: RDBStorage) -> list[str]:

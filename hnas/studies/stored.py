@@ -14,7 +14,6 @@ from typing import Any
 
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 
 import hnas
@@ -26,6 +25,7 @@ from hnas.base import StudyError
 from hnas.base import text_sha256
 from hnas.costs import Accounting
 from hnas.costs import CostTable
+from hnas.datasets import Dataset
 from hnas.datasets import locate_dataset
 from hnas.datasets import open_dataset
 from hnas.datasets import verify_dataset
@@ -36,11 +36,14 @@ from hnas.studies.artifacts import TABLE
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
 from hnas.studies.problem import spaces_for
+from hnas.studies.retrying import RetryingStorage
+from hnas.studies.retrying import WORKER_PATIENCE_SECONDS
 from hnas.studies.sampler import CandidateSampler
 from hnas.studies.settings import checked
 from hnas.studies.settings import Settings
 from hnas.studies.storage import storage_url
 from hnas.studies.storage import study_names
+from hnas.studies.worker_storage import WorkerStorage
 
 CREATION_SECONDS = 60.0
 """How long a worker waits for another one to finish creating the study that both want."""
@@ -59,7 +62,7 @@ class StoredStudy:
 
     study: optuna.Study
     settings: Settings
-    storage: RDBStorage
+    storage: RetryingStorage
     artifacts: StudyArtifacts
 
     @property
@@ -130,24 +133,44 @@ class StoredStudy:
         """Puts the problem together again from what is stored.
 
         Args:
-            dataset: Where the dataset is now, if it was moved.
+            dataset: Where the dataset is on this machine, if not where the creator of the study had it.
 
         Raises:
-            DataError: The dataset is not found, or its content has changed.
+            DataError: The dataset is not found, or its content is another.
             StudyError: The study's files are not found.
         """
-        place = dataset or str(self.study.user_attrs[names.STUDY_DATASET_PATH])
-        try:
-            opened = open_dataset(locate_dataset(place))
-        except DataError as error:
-            raise DataError(f"study '{self.name}': {error}; say with --dataset where it is") from error
-        if opened.sha256 != self.settings.dataset_sha256:
-            raise DataError(
-                f"study '{self.name}' was made on a '{self.settings.dataset}' with other content than '{opened.path}'; "
-                "say with --dataset where the original is"
-            )
+        opened = find_dataset(self, dataset)
         verify_dataset(opened)
         return Problem(self.settings, opened, self.table(), spaces_for(opened.task, self.settings.backbones))
+
+
+def find_dataset(stored: StoredStudy, place: str | None = None) -> Dataset:
+    """Finds the dataset of a study on this machine by its hash: a path only says where to look.
+
+    Args:
+        stored: The study.
+        place: An embedded dataset's name or a file; by default what the study's creator named, then a file of the
+            same name in the working folder.
+
+    Raises:
+        DataError: It is not found, or what is there has other content.
+    """
+    recorded = str(stored.study.user_attrs[names.STUDY_DATASET_PATH])
+    places = [place] if place is not None else [recorded, Path(recorded).name]
+    reasons = []
+    for number, where in enumerate(places):
+        try:
+            opened = open_dataset(locate_dataset(where))
+        except DataError as error:
+            reasons += [str(error)] if number == 0 else []
+            continue
+        if opened.sha256 == stored.settings.dataset_sha256:
+            return opened
+        reasons.append(f"it was made on a '{stored.settings.dataset}' with other content than '{opened.path}'")
+    raise DataError(
+        f"study '{stored.name}': {reasons[0]}; say with --dataset where it is "
+        f"(content {stored.settings.dataset_sha256[:12]})"
+    )
 
 
 def make_sampler(problem: Problem) -> CandidateSampler:
@@ -174,7 +197,7 @@ def objective_names(problem: Problem) -> list[str]:
     return [shown[name] for name in problem.settings.objectives]
 
 
-def free_name(storage: RDBStorage, dataset: str) -> str:
+def free_name(storage: RetryingStorage, dataset: str) -> str:
     """Returns the first of ``dataset-1``, ``dataset-2``, … that no study has."""
     taken = set(study_names(storage))
     number = 1
@@ -186,7 +209,7 @@ def free_name(storage: RDBStorage, dataset: str) -> str:
 def create_study(
     name: str,
     problem: Problem,
-    storage: RDBStorage,
+    storage: RetryingStorage,
     artifacts: StudyArtifacts,
     *,
     place: str,
@@ -229,7 +252,9 @@ def create_study(
     return open_study(name, storage, artifacts)
 
 
-def open_study(name: str, storage: RDBStorage, artifacts: StudyArtifacts, patience_seconds: float = 0.0) -> StoredStudy:
+def open_study(
+    name: str, storage: RetryingStorage, artifacts: StudyArtifacts, patience_seconds: float = 0.0
+) -> StoredStudy:
     """Opens a study of the database.
 
     Args:
@@ -249,7 +274,7 @@ def open_study(name: str, storage: RDBStorage, artifacts: StudyArtifacts, patien
             raise StudyError(_no_study(name, storage)) from None
         attributes = study.user_attrs
         if names.STUDY_FORMAT in attributes or time.monotonic() >= deadline:
-            return StoredStudy(study, read_settings(name, attributes), storage, artifacts)
+            return StoredStudy(study, read_settings(name, attributes), storage, artifacts.of(study))
         time.sleep(0.5)
 
 
@@ -276,18 +301,19 @@ def read_settings(name: str, attributes: dict[str, Any]) -> Settings:
     return checked(Settings, json.loads(attributes[names.STUDY_SETTINGS]), f"stored with study '{name}'")
 
 
-def exists(name: str, storage: RDBStorage) -> bool:
+def exists(name: str, storage: RetryingStorage) -> bool:
     """Returns whether the database has a study of that name."""
     return name in study_names(storage)
 
 
 def with_sampler(stored: StoredStudy, sampler: CandidateSampler) -> StoredStudy:
-    """Returns the study with its own sampler, ready to ask for trials."""
-    study = optuna.load_study(study_name=stored.name, storage=stored.storage, sampler=sampler)
+    """Returns the study with its own sampler and a worker's storage and patience, ready to ask for trials."""
+    stored.storage.patience_seconds = WORKER_PATIENCE_SECONDS
+    study = optuna.load_study(study_name=stored.name, storage=WorkerStorage(stored.storage), sampler=sampler)
     return dataclasses.replace(stored, study=study)
 
 
-def _no_study(name: str, storage: RDBStorage) -> str:
+def _no_study(name: str, storage: RetryingStorage) -> str:
     known = study_names(storage)
     if not known:
         return f"no study '{name}': the database {storage_url(storage)} has none yet; run 'hnas search' first"

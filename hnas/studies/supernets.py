@@ -26,6 +26,7 @@ from hnas.spaces import load_supernet
 from hnas.spaces import save_supernet
 from hnas.spaces import Space
 from hnas.spaces import Supernet
+from hnas.spaces import supernet_metadata
 from hnas.spaces import train_supernet
 from hnas.studies.features import FeatureStore
 from hnas.studies.features import Tensors
@@ -159,14 +160,19 @@ def supernet_hashes(paths: Mapping[str, Path]) -> dict[str, str]:
     return {name: file_sha256(path) for name, path in paths.items()}
 
 
-def given_hashes(given: Mapping[str, str]) -> dict[str, str]:
-    """Returns the hash of each given supernet that is used as it is.
+def is_origin(given: Path, supernet: Path) -> bool:
+    """Returns whether a given supernet file is the one of a study, or what the study's training began with.
+
+    Args:
+        given: A supernet file; what its import left incomplete is trained from there.
+        supernet: The study's.
 
     Raises:
-        SpaceError: A file is missing or no supernet.
+        SpaceError: One of them is missing or no supernet.
     """
-    paths = {name: Path(place).expanduser() for name, place in given.items()}
-    return supernet_hashes({name: path for name, path in paths.items() if not imported_missing(path)})
+    if not imported_missing(given):
+        return file_sha256(given) == file_sha256(supernet)
+    return file_sha256(given) == supernet_metadata(supernet).get("initial_sha256")
 
 
 def train_supernets(config: SearchConfig, modality: str | None, progress: Progress) -> dict[str, Path]:

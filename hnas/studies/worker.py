@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 
 import optuna
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from hnas.base import HnasError
 from hnas.base import interrupts_ignored
 from hnas.base import Progress
+from hnas.base import StorageError
 from hnas.base import StudyError
 from hnas.base import terminate_as_interrupt
 from hnas.studies.attributes import TRIAL_ATTEMPT
@@ -21,11 +25,17 @@ from hnas.studies.attributes import TRIAL_ERROR
 from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_REUSED_FROM
 from hnas.studies.attributes import TRIAL_WORKER
+from hnas.studies.failures import is_out_of_memory
+from hnas.studies.failures import told
 from hnas.studies.heartbeat import Heartbeat
+from hnas.studies.machine import WorkerMark
 from hnas.studies.sampler import CandidateSampler
+from hnas.studies.stale import DeadTrials
+from hnas.studies.stale import ENDED_BY_ERROR
+from hnas.studies.stale import ENDED_BY_INTERRUPT
+from hnas.studies.stale import ENDED_BY_MEMORY
 from hnas.studies.stale import requeue
-from hnas.studies.stale import rerun_dead_trials
-from hnas.studies.stale import WorkerMark
+from hnas.studies.telling import tell
 
 MAX_ATTEMPTS = 2
 """A candidate that raises is tried this often, then left alone."""
@@ -37,6 +47,9 @@ MAX_REUSED_IN_A_ROW = 20
 POLL_SECONDS = 1.0
 """How often a worker that waits for others looks again."""
 
+LEAVING_SECONDS = 5.0
+"""How long a worker that was interrupted waits for a database that does not answer."""
+
 Evaluate = Callable[[optuna.Trial], tuple[float, ...]]
 
 
@@ -46,8 +59,11 @@ class DuplicateTrial(Exception):
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Returns the trials that count towards the total: those with values of their own."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial for trial in complete if TRIAL_REUSED_FROM not in trial.user_attrs]
+    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE and TRIAL_REUSED_FROM not in trial.user_attrs
 
 
 class Worker:
@@ -74,6 +90,7 @@ class Worker:
         self._evaluate = evaluate
         self._progress = progress
         self._describe = describe
+        self._dead = DeadTrials(study)
         self._failures = 0
         self._reused = 0
 
@@ -82,30 +99,29 @@ class Worker:
 
         Raises:
             KeyboardInterrupt: SIGINT or SIGTERM came; the running trial was handed back.
+            StorageError: The database did not answer for too long.
             StudyError: Several trials in a row failed.
         """
         end = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         shown = len(finished_trials(self._study))
         with terminate_as_interrupt(), self._progress.stage("trials", total, shown) as stage:
             while self._reused < MAX_REUSED_IN_A_ROW and (end is None or time.monotonic() < end):
-                self._rerun_dead()
-                done = len(finished_trials(self._study))
-                stage.advance(done - shown, self._describe())
+                trials = self._study.get_trials(deepcopy=False)
+                for number in self._dead.run_again(trials):
+                    self._progress.say(f"trial {number} was left by a worker that is gone; it runs again")
+                done = sum(map(_counts, trials))
+                if done > shown:
+                    with self._steady():
+                        note = self._describe()
+                    stage.advance(done - shown, note)
                 shown = done
                 if done >= total:
                     return
-                if done + self._running() < total:
+                if done + sum(trial.state == TrialState.RUNNING for trial in trials) < total:
                     self._one_trial()
                 else:
                     # Only trials of other workers are left; should one of those die, its trial is taken over.
                     time.sleep(POLL_SECONDS)
-
-    def _running(self) -> int:
-        return len(self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
-
-    def _rerun_dead(self) -> None:
-        for number in rerun_dead_trials(self._study):
-            self._progress.say(f"trial {number} was left by a worker that is gone; it runs again")
 
     def _one_trial(self) -> None:
         trial = None
@@ -113,20 +129,22 @@ class Worker:
             with warnings.catch_warnings():
                 # Optuna warns that ask/tell leaves heartbeats to the caller, which is what happens here.
                 warnings.simplefilter("ignore", UserWarning)
-                trial = self._study.ask()
+                # The trials were read a moment ago.
+                with self._steady():
+                    trial = self._study.ask()
             trial.set_user_attr(TRIAL_WORKER, WorkerMark.here().to_json())
             self._sampler.join_generation(self._study, self._frozen(trial))
             with Heartbeat(self._study, trial._trial_id):
                 values = self._evaluate(trial)
-            self._study.tell(trial.number, values, skip_if_finished=True)
-            self._failures = 0
-            self._count_reused(trial)
+                if not all(map(math.isfinite, values)):
+                    raise StudyError(f"its values are no numbers: {values}")
+            self._tell(trial, values)
         except KeyboardInterrupt:
             if trial is not None:
-                with interrupts_ignored():
-                    requeue(self._study, self._frozen(trial), "interrupted")
-                    self._progress.say(f"trial {trial.number} was handed back: hnas resume {self._study.study_name}")
+                self._hand_back(trial)
             raise
+        except (StorageError, SQLAlchemyError, optuna.exceptions.StorageInternalError):
+            raise  # No fault of the candidate; its trial runs again after the grace period.
         except DuplicateTrial:
             assert trial is not None
             trial.set_user_attr(TRIAL_ENDED, "duplicate of a running trial")
@@ -136,13 +154,42 @@ class Worker:
                 raise
             self._fail(trial, error)
 
+    def _tell(self, trial: optuna.Trial, values: tuple[float, ...]) -> None:
+        number = tell(self._study, trial, values)
+        if number is None:
+            self._progress.say(f"trial {trial.number} was taken for dead and runs elsewhere; its result is dropped")
+        elif number != trial.number:
+            self._progress.say(f"trial {trial.number} was taken for dead; its result is kept as trial {number}")
+        self._failures = 0
+        self._count_reused(trial)
+
+    def _hand_back(self, trial: optuna.Trial) -> None:
+        name = self._study.study_name
+        with interrupts_ignored():
+            try:
+                with self._patience(LEAVING_SECONDS):
+                    handed = requeue(self._study, self._frozen(trial), ENDED_BY_INTERRUPT)
+            except (StorageError, SQLAlchemyError, optuna.exceptions.StorageInternalError):
+                self._progress.say(f"trial {trial.number} could not be handed back; others run it after a while")
+                return
+            if handed:
+                self._progress.say(f"trial {trial.number} was handed back: hnas resume {name}")
+
+    def _steady(self) -> AbstractContextManager[None]:
+        steady = getattr(self._study._storage, "steady", None)
+        return steady() if steady else nullcontext()
+
+    def _patience(self, seconds: float) -> AbstractContextManager[None]:
+        database = getattr(self._study._storage, "database", None)
+        return database.patience(seconds) if database else nullcontext()
+
     def _fail(self, trial: optuna.Trial, error: Exception) -> None:
         frozen = self._frozen(trial)
-        message = str(error) if isinstance(error, HnasError) else f"{type(error).__name__}: {error}"
-        trial.set_user_attr(TRIAL_ERROR, message[:1000])
+        message = told(error)
+        trial.set_user_attr(TRIAL_ERROR, message)
         self._progress.say(f"trial {trial.number} failed: {message}")
         if frozen.user_attrs.get(TRIAL_ATTEMPT, 1) < MAX_ATTEMPTS:
-            requeue(self._study, frozen, "error")
+            requeue(self._study, frozen, ENDED_BY_MEMORY if is_out_of_memory(error) else ENDED_BY_ERROR)
         else:
             trial.set_user_attr(TRIAL_GIVEN_UP, True)
             self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)

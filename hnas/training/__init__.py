@@ -4,6 +4,7 @@ from hnas.training.accelerator import accelerator
 from hnas.training.accelerator import cpu_threads
 from hnas.training.augmentation import Augmentation
 from hnas.training.cache import BoundedCache
+from hnas.training.disk_cache import DiskCache
 from hnas.training.loop import Accumulate
 from hnas.training.loop import Trainer
 from hnas.training.metrics import answers
@@ -24,6 +25,7 @@ __all__ = [
     "Accumulate",
     "Augmentation",
     "BoundedCache",
+    "DiskCache",
     "Metric",
     "Recipe",
     "Trainer",

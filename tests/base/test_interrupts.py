@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -106,6 +107,26 @@ def test_termination_that_is_an_interrupt_waits_as_well() -> None:
         done.append("heard nothing")
     assert done == ["went on"]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_is_lost_comes_again(number: signal.Signals) -> None:
+    """What is raised in the callback of a weak reference is printed, and that is all."""
+
+    class Watched:
+        pass
+
+    watched = Watched()
+    reference = weakref.ref(watched, lambda gone: signal.raise_signal(number))
+    before, begun = signal.getsignal(number), time.monotonic()
+    with pytest.raises(KeyboardInterrupt), terminate_as_interrupt():
+        del watched
+        assert reference() is None, "went on: the first one was lost"
+        while time.monotonic() - begun < 10:
+            time.sleep(0.01)
+    assert 0.5 < time.monotonic() - begun < 5
+    assert signal.getsignal(number) == before
 
 
 def test_other_threads_change_nothing() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,8 +18,10 @@ import hnas
 from hnas.studies import open_stored
 from hnas.studies.attributes import SAMPLER_GENERATION
 from hnas.studies.attributes import TRIAL_WORKER
-from hnas.studies.stale import rerun_dead_trials
-from hnas.studies.stale import WorkerMark
+from hnas.studies.machine import WorkerMark
+from hnas.studies.stale import DeadTrials
+from hnas.studies.stale import requeue
+from hnas.studies.telling import tell
 
 SLOW_TRIALS = {"derived": {"epochs": 400}}
 """With these a trial lasts long enough to be hit in its middle."""
@@ -104,7 +105,7 @@ def test_a_live_trial_is_left_alone(quick: dict[str, Any]) -> None:
     study = stored.study
     trial = study.ask()
     trial.set_user_attr(TRIAL_WORKER, WorkerMark.here().to_json())
-    assert rerun_dead_trials(study) == []
+    assert DeadTrials(study).run_again() == []
     assert study.trials[trial.number].state == TrialState.RUNNING
 
 
@@ -114,20 +115,66 @@ def test_a_later_process_of_the_same_id_is_not_taken_for_the_worker(quick: dict[
     trial.suggest_int("image.depth", 2, 4)
     mark = {**WorkerMark.here().to_json(), "process_started": 1.0}
     trial.set_user_attr(TRIAL_WORKER, mark)
-    assert rerun_dead_trials(study) == [trial.number]
+    assert DeadTrials(study).run_again() == [trial.number]
     assert study.trials[trial.number].state == TrialState.FAIL
 
 
-def test_a_trial_of_another_host_waits_for_its_grace(quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+@pytest.fixture
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HNAS_GRACE_SECONDS", "1")
+
+
+def elsewhere(study: optuna.Study) -> optuna.Trial:
+    """Returns a trial that a worker of another machine runs and that has beaten once."""
     trial = study.ask()
-    mark = {**WorkerMark.here().to_json(), "host": "elsewhere", "process": os.getpid()}
-    trial.set_user_attr(TRIAL_WORKER, mark)
+    trial.suggest_int("image.depth", 2, 4)
+    trial.set_user_attr(TRIAL_WORKER, {**WorkerMark.here().to_json(), "machine": "elsewhere"})
     study._storage.record_heartbeat(trial._trial_id)
-    assert rerun_dead_trials(study) == []
-    backend = study._storage._backend
-    monkeypatch.setattr(backend, "grace_period", -10)
-    assert rerun_dead_trials(study) == [trial.number]
+    return trial
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_a_trial_of_another_machine_waits_for_its_grace_and_is_watched(quick: dict[str, Any]) -> None:
+    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+    trial, dead = elsewhere(study), DeadTrials(study)
+    assert dead.run_again() == []
+    time.sleep(2.1)  # Heartbeats are stored to the second.
+    assert dead.run_again() == []  # It looks dead for the first time.
+    time.sleep(0.4)
+    assert dead.run_again() == [trial.number]
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_what_an_outage_lies_between_says_nothing_of_others(
+    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+    trial, dead = elsewhere(study), DeadTrials(study)
+    time.sleep(2.1)
+    assert dead.run_again() == []
+    time.sleep(0.4)
+    monkeypatch.setattr(study._storage.database._outage, "count", 1)
+    assert dead.run_again() == []
+    time.sleep(0.4)
+    assert dead.run_again() == [trial.number]
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_the_result_of_a_trial_that_was_taken_for_dead_is_kept_once(quick: dict[str, Any]) -> None:
+    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+    trial = elsewhere(study)
+    trial.set_constraint("latency", -0.5)
+    other = open_stored("s", quick["storage"]).study
+    requeue(other, other.trials[trial.number], "worker died")
+    trial.set_user_attr("late_score", 0.25)
+    again = tell(study, trial, (0.5, 1.5))
+    assert again == trial.number + 1
+    kept = study.trials[again]
+    assert (kept.state, kept.values, kept.params) == (TrialState.COMPLETE, [0.5, 1.5], trial.params)
+    assert (kept.constraints, kept.user_attrs["late_score"]) == ({"latency": -0.5}, 0.25)
+    assert kept.user_attrs["rescued_from"] == trial.number
+    assert study.trials[trial.number].state == TrialState.FAIL
+    assert tell(study, trial, (0.5, 1.5)) is None  # Somebody else has it.
 
 
 def test_a_trial_run_again_brings_no_constraint_along(quick: dict[str, Any]) -> None:
@@ -136,7 +183,7 @@ def test_a_trial_run_again_brings_no_constraint_along(quick: dict[str, Any]) -> 
     trial.suggest_int("image.depth", 2, 4)
     trial.set_constraint("latency", 5.0)
     trial.set_user_attr(TRIAL_WORKER, {**WorkerMark.here().to_json(), "process_started": 1.0})
-    rerun_dead_trials(study)
+    DeadTrials(study).run_again()
     (waiting,) = study.get_trials(states=(TrialState.WAITING,))
     assert waiting.constraints == {}
     assert waiting.state == optuna.trial.TrialState.WAITING

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.distributions import IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.testing.pytest_samplers import BasicSamplerTestCase
+from optuna.testing.pytest_samplers import MultiObjectiveSamplerTestCase
+from optuna.testing.pytest_samplers import RelativeSamplerTestCase
 from optuna.trial import TrialState
 
 from hnas.studies.attributes import SAMPLER_GENERATION
@@ -12,6 +18,14 @@ from hnas.studies.sampler import CandidateSampler
 from hnas.studies.sampler import default_population
 
 GENES = {"a": IntDistribution(0, 6, step=2), "b": CategoricalDistribution((3, 4, 6)), "c": IntDistribution(1, 1)}
+
+
+class TestOptunasContract(BasicSamplerTestCase, RelativeSamplerTestCase, MultiObjectiveSamplerTestCase):
+    """Without declared genes, as any Optuna study would use it."""
+
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: CandidateSampler(None, lambda values: repr(sorted(values.items())), 10, 0)
 
 
 def key_of(values: dict[str, int]) -> str:

@@ -46,7 +46,7 @@ def test_a_search_ends_with_what_was_asked(quick: dict[str, Any]) -> None:
         assert item["latency_ms"] < shown["reference_point"]["latency"]
     for trial in trials_of(stored):
         assert set(trial.user_attrs) >= {"key", "late_score", "seconds", "costs", "worker", "unimodal_scores"}
-        assert trial.values[1] == pytest.approx(sum(line[2] for line in trial.user_attrs["costs"]["layers"]))
+        assert trial.values[1] == pytest.approx(sum(line[2] for line in trial.user_attrs["costs_by_layer"]))
 
 
 def test_the_same_seed_gives_the_same_trials(quick: dict[str, Any], tmp_path: Path) -> None:
@@ -217,11 +217,11 @@ def test_a_failing_candidate_is_tried_twice_then_left_alone(
     late = Evaluator.late
     broken: list[str] = []
 
-    def fails_for_the_first(self: Evaluator, candidate: Any) -> Any:
+    def fails_for_the_first(self: Evaluator, candidate: Any, known: Any = None) -> Any:
         broken.append(candidate.key)
         if candidate.key == broken[0]:
             raise HnasError("this candidate cannot be trained")
-        return late(self, candidate)
+        return late(self, candidate, known)
 
     monkeypatch.setattr(Evaluator, "late", fails_for_the_first)
     stored = hnas.search(SearchConfig(name="s", **quick))
@@ -235,7 +235,7 @@ def test_a_failing_candidate_is_tried_twice_then_left_alone(
 def test_every_trial_failing_ends_the_search(quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from hnas.studies import Evaluator
 
-    def fails(self: Evaluator, candidate: Any) -> Any:
+    def fails(self: Evaluator, candidate: Any, known: Any = None) -> Any:
         raise HnasError("nothing works")
 
     monkeypatch.setattr(Evaluator, "late", fails)
@@ -251,7 +251,7 @@ def test_another_table_of_the_same_device_is_refused(quick: dict[str, Any], tiny
         entry["latency_ms"] *= 10
     other = tmp_path / "bench.json"
     other.write_text(json.dumps(document))
-    with pytest.raises(StudyError, match="table_sha256"):
+    with pytest.raises(StudyError, match="here has other costs than the study"):
         hnas.search(SearchConfig(name="s", **{**quick, "device": str(other)}))
 
 

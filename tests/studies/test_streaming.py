@@ -66,7 +66,8 @@ class BackboneCounter:
             self.samples += len(inputs[0])
 
 
-def test_once_features_are_cached_no_backbone_runs(quick: dict[str, Any]) -> None:
+def test_once_features_are_cached_no_backbone_runs(quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HNAS_FEATURE_CACHE_GB", "0")  # Nothing of earlier searches.
     stored = hnas.search(
         SearchConfig(name="s", **quick | {"trials": 2, "fusion": {**quick["fusion"], "kinds": ["cells"]}})
     )

@@ -1,0 +1,95 @@
+"""All finished trials of a study as points, read in one pass: what figures show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from optuna.trial import FrozenTrial
+
+from hnas.studies import attributes as names
+from hnas.studies.dominance import losses
+from hnas.studies.dominance import on_front
+from hnas.studies.front import is_first_generation
+from hnas.studies.hypervolume import hypervolume
+from hnas.studies.stored import StoredStudy
+from hnas.studies.worker import finished_trials
+
+
+@dataclass(frozen=True)
+class StudyPoint:
+    """A trial with values of its own.
+
+    Attributes:
+        trial: Its number.
+        values: The objectives' values as searched, in the study's order.
+        feasible: Whether it keeps to all budgets.
+        on_front: Whether it is feasible and no feasible trial dominates it.
+        random: Whether the first generation drew it at random.
+        key: The candidate's canonical key.
+        late: The late fusion of its backbones, in what ranks: the metric or the log-loss.
+        fresh_score: The mean of the metric over fresh seeds, where it was scored with them.
+    """
+
+    trial: int
+    values: tuple[float, ...]
+    feasible: bool
+    on_front: bool
+    random: bool
+    key: str
+    late: float | None
+    fresh_score: float | None
+
+
+def study_points(stored: StoredStudy) -> list[StudyPoint]:
+    """Returns all trials with values of their own, in the order in which they ended."""
+    trials = finished_trials(stored.study)
+    trials.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete, trial.number))
+    feasible = np.array([bool(trial.user_attrs.get(names.TRIAL_FEASIBLE)) for trial in trials], dtype=np.bool_)
+    front = np.zeros(len(trials), dtype=np.bool_)
+    points = losses([trial.values for trial in trials], stored.study.directions)
+    front[feasible] = on_front(points[feasible])
+    fresh = stored.study.user_attrs
+    late = names.TRIAL_LATE_SCORE if stored.settings.score == "metric" else names.TRIAL_LATE_LOG_LOSS
+    found = []
+    for trial, keeps, stands in zip(trials, feasible, front, strict=True):
+        rescored = fresh.get(f"{names.STUDY_RESCORED_PREFIX}{trial.number}")
+        found.append(_point(trial, bool(keeps), bool(stands), late, rescored))
+    return found
+
+
+def _point(trial: FrozenTrial, feasible: bool, front: bool, late: str, rescored: dict[str, Any] | None) -> StudyPoint:
+    return StudyPoint(
+        trial=trial.number,
+        values=tuple(trial.values),
+        feasible=feasible,
+        on_front=front,
+        random=is_first_generation(trial),
+        key=trial.user_attrs.get(names.TRIAL_KEY, ""),
+        late=trial.user_attrs.get(late),
+        fresh_score=float(np.mean(rescored["scores"])) if rescored else None,
+    )
+
+
+def hypervolume_history(stored: StoredStudy, points: list[StudyPoint], samples: int) -> list[tuple[int, float]]:
+    """Returns how the hypervolume grew: trials ended by then, and the volume, at most ``samples`` times.
+
+    Args:
+        stored: The study.
+        points: Its points, in the order in which they ended.
+        samples: How often, evenly spread over the trials; the last trial always comes.
+    """
+    directions = stored.study.directions
+    reference = [stored.reference_point[name] for name in stored.settings.objectives]
+    ends = np.unique(np.linspace(1, len(points), min(samples, len(points))).round().astype(int))
+    history, front, begun = [], np.empty((0, len(directions))), 0
+    signs = losses([[1.0] * len(directions)], directions)[0]
+    for end in ends:
+        fresh = [point.values for point in points[begun:end] if point.feasible]
+        # What was dominated before stays so: the front so far and the new points are all that matters.
+        front = np.vstack([front, losses(fresh, directions)])
+        front = front[on_front(front)]
+        history.append((int(end), hypervolume((front * signs).tolist(), reference, directions)))
+        begun = end
+    return history
