@@ -1,23 +1,31 @@
-"""Real AV-MNIST under the published protocol and under ours: what the leak and the relaxation are worth.
+"""Real AV-MNIST under the published protocol and under ours: what leak, train mode and relaxation are worth.
 
 Harmonic-NAS (Ghebriout et al., 2023) trains architecture parameters on test labels, keeps the epoch that is best on
 test, and reports the relaxed network (all primitives mixed) in train mode. Here the same differentiable search runs
-twice on the same backbones, seeds and epochs: once on a dataset file whose `search` and `val` are the test pairs, once
-on the honest splits. Of both, the relaxed network and the one derived from it (trained anew on `fit`, eval mode) are
-scored on test, beside hnas's own search and late fusion. Backbones are frozen and in eval mode throughout.
+twice, with the same backbones, seeds, epochs and steps: once on a dataset file whose `search` and `val` are the test
+pairs, once on the honest splits. An epoch is chosen by what `val` says in eval mode, so that both differ in nothing but
+the data; with the leak another one is chosen by train mode, as published. The relaxed network and the one derived from
+it (trained anew on `fit`, eval mode) are scored on test, beside hnas's own search and late fusion. Backbones are frozen
+and in eval mode throughout. What a difference is worth is that of two scores of the same seed.
 
-    python benchmarks/protocol.py RAW [--seeds 5] [--epochs 25]
+    python benchmarks/protocol.py RAW [--seeds 5] [--epochs 25] [--jobs 1]
+
+A seed takes one thread, as hnas does on inputs of this size; --jobs runs several seeds at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import statistics
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -29,6 +37,7 @@ from hnas.cli.progress import make_progress
 from hnas.datasets import Dataset
 from hnas.datasets import open_dataset
 from hnas.datasets import prepare_avmnist
+from hnas.datasets import Task
 from hnas.datasets import write_dataset
 from hnas.fusion import CostModel
 from hnas.fusion import Features
@@ -63,8 +72,34 @@ BACKBONES = {
 MACROS = (Macro(2, 1, 192, 16, "cells"), Macro(3, 4, 192, 16, "cells"))
 """The published sizes: cells, nodes."""
 
+BATCH = 128
+"""Pairs a step, of the weights and of the architecture parameters."""
+
+ARCHITECTURE_STEPS = 4
+"""Steps of the architecture parameters an epoch, with or without the leak: batches that the 450 test pairs make."""
+
 ARCHITECTURE_RATE = 3e-4
 """Adam's learning rate for architecture parameters, with betas 0.5 and 0.999, as published."""
+
+SEARCH = SearchRecipe(epochs=9, warmup=3, steps=6, candidates=12, cost_weight=0.0)
+"""hnas's own search: the preset of AV-MNIST, blind to costs."""
+
+PUBLISHED = "published: leak, relaxed, train mode"
+LEAK = "leak, relaxed"
+LEAK_DERIVED = "leak, derived"
+HONEST = "no leak, relaxed"
+HONEST_DERIVED = "no leak, derived"
+OURS = "ours: hnas search, derived"
+
+WORTH = {
+    "the leak, of relaxed networks": (LEAK, HONEST),
+    "the leak, of derived networks": (LEAK_DERIVED, HONEST_DERIVED),
+    "train mode, with the leak": (PUBLISHED, LEAK),
+    "the relaxation, with the leak": (LEAK, LEAK_DERIVED),
+    "the relaxation, without": (HONEST, HONEST_DERIVED),
+    "the published protocol against ours": (PUBLISHED, OURS),
+}
+"""What is worth how much: the first score minus the second. All but the published one are in eval mode."""
 
 accuracy = metrics.get("accuracy")
 
@@ -79,11 +114,11 @@ class Splits:
 
 
 @dataclass(frozen=True)
-class Relaxed:
-    """A relaxed network at the epoch that was best on ``val``, and what it said then."""
+class Chosen:
+    """The epoch that was best on ``val`` in one mode: its score there and on test, and the genotype of then."""
 
-    network: RelaxedFusion
     score: float
+    test: float
     genotype: Genotype
 
 
@@ -104,60 +139,92 @@ def features(dataset: Dataset, branches: tuple[Branch, ...], supernets: Mapping[
     return Splits(*(store.features(branches, split) for split in ("fit", "search", "val")))
 
 
-def relaxed_search(splits: Splits, macro: Macro, inputs: FusionInputs, recipe: Recipe, seed: int, mode: str) -> Relaxed:
-    """Trains weights on ``fit`` and architecture parameters on ``search``, and keeps the epoch that is best on ``val``.
+class Relaxed:
+    """The published search: weights learn on ``fit``, architecture parameters on ``search``, all primitives mixed.
 
     Args:
         splits: What is learned from.
         macro: Size.
         inputs: Shapes.
-        recipe: Of the weights.
+        epochs: Passes over ``fit``.
         seed: Seeds everything.
-        mode: ``train`` scores with batch statistics and dropout, as published; ``eval`` as a deployed network would.
     """
-    best = None
+
+    def __init__(self, splits: Splits, macro: Macro, inputs: FusionInputs, epochs: int, seed: int) -> None:
+        self.splits = splits
+        self.network = RelaxedFusion(macro, inputs, 0.1)
+        self.recipe = Recipe(epochs=epochs, batch=BATCH, learning_rate=1e-3)
+        self.trainer = Trainer(self.network.weight_parameters(), len(splits.fit), self.recipe, seed)
+        self.parameters = list(self.network.architecture_parameters())
+        self.optimizer = torch.optim.Adam(self.parameters, lr=ARCHITECTURE_RATE, betas=(0.5, 0.999), weight_decay=1e-3)
+        # Of its own, so that dropout draws the same with the leak and without.
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def epoch(self) -> None:
+        """Runs one epoch."""
+        self.network.train()
+        self.trainer.epoch(self._weight_step)
+        for _ in range(ARCHITECTURE_STEPS):
+            self._architecture_step()
+
+    def _weight_step(self, rows: torch.Tensor) -> float:
+        batch = self.splits.fit.rows(rows)
+        with torch.no_grad():
+            weights = self.network.draw(soft)
+        loss = task_loss(self.network(batch.taps, weights), batch.labels, self.recipe.label_smoothing)
+        loss.backward()
+        return float(loss.detach())
+
+    def _architecture_step(self) -> None:
+        rows = torch.randperm(len(self.splits.search), generator=self.generator)[:BATCH]
+        batch = self.splits.search.rows(rows)
+        loss = task_loss(self.network(batch.taps, self.network.draw(soft)), batch.labels)
+        # Of these alone: nobody wants the gradients of the weights here.
+        for parameter, gradient in zip(self.parameters, torch.autograd.grad(loss, self.parameters), strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()
+
+
+def relaxed_search(
+    splits: Splits, test: Features, macro: Macro, inputs: FusionInputs, epochs: int, seed: int, modes: Sequence[str]
+) -> dict[str, Chosen]:
+    """Searches once, and chooses the epoch that is best on ``val`` in each mode.
+
+    Args:
+        splits: What is learned from.
+        test: Scored in the same mode at the chosen epoch; it is ``splits.val`` where there is a leak.
+        macro: Size.
+        inputs: Shapes.
+        epochs: How many.
+        seed: Seeds everything.
+        modes: ``train`` scores with batch statistics and dropout, as published; ``eval`` as a deployed network would.
+    """
+    best: dict[str, Chosen] = {}
     with seeded(seed):
-        network = RelaxedFusion(macro, inputs, 0.1)
-        trainer = Trainer(network.weight_parameters(), len(splits.fit), recipe, seed)
-        optimizer = torch.optim.Adam(
-            network.architecture_parameters(), lr=ARCHITECTURE_RATE, betas=(0.5, 0.999), weight_decay=1e-3
-        )
-
-        def accumulate(rows: torch.Tensor) -> float:
-            batch = splits.fit.rows(rows)
-            with torch.no_grad():
-                weights = network.draw(soft)
-            loss = task_loss(network(batch.taps, weights), batch.labels, recipe.label_smoothing)
-            loss.backward()
-            return float(loss.detach())
-
-        for _ in range(recipe.epochs):
-            network.train()
-            trainer.epoch(accumulate)
-            for batch in splits.search.batches(recipe.batch):
-                optimizer.zero_grad()
-                task_loss(network(batch.taps, network.draw(soft)), batch.labels).backward()
-                optimizer.step()
-            score = relaxed_score(network, splits.val, mode)
-            if best is None or score > best.score:
-                kept = RelaxedFusion(macro, inputs, 0.1)
-                kept.load_state_dict(network.state_dict())
-                best = Relaxed(kept, score, network.derive())
-    assert best is not None
+        search = Relaxed(splits, macro, inputs, epochs, seed)
+        for _ in range(epochs):
+            search.epoch()
+            for mode in modes:
+                score = relaxed_score(search.network, splits.val, mode, seed)
+                if mode not in best or score > best[mode].score:
+                    tested = score if test is splits.val else relaxed_score(search.network, test, mode, seed)
+                    best[mode] = Chosen(score, tested, search.network.derive())
     return best
 
 
 @torch.no_grad()
-def relaxed_score(network: RelaxedFusion, data: Features, mode: str) -> float:
-    network.train(mode == "train")
-    weights = network.draw(soft)
-    logits = torch.cat([network(batch.taps, weights) for batch in data.batches(256)])
+def relaxed_score(network: RelaxedFusion, data: Features, mode: str, seed: int) -> float:
+    """Scores a copy: train mode moves statistics and draws dropout, of which the search must not know."""
+    scored = copy.deepcopy(network).train(mode == "train")
+    weights = scored.draw(soft)
+    with seeded(seed):
+        logits = torch.cat([scored(batch.taps, weights) for batch in data.batches(256)])
     return accuracy(logits, data.labels)
 
 
-def derived_score(genotype: Genotype, splits: Splits, inputs: FusionInputs, test: Features, seed: int) -> float:
+def derived_score(genotype: Genotype, fit: Features, test: Features, inputs: FusionInputs, seed: int) -> float:
     recipe = Recipe(epochs=20, learning_rate=1e-3, dropout=0.3)
-    network = train_fusion(genotype.pruned(), inputs, splits.fit, recipe, seed, hnas.Progress())
+    network = train_fusion(genotype.pruned(), inputs, fit, recipe, seed, hnas.Progress())
     return accuracy(predict(network, test), test.labels)
 
 
@@ -165,28 +232,23 @@ def one_seed(
     leak: Splits, ours: Splits, macro: Macro, inputs: FusionInputs, epochs: int, seed: int
 ) -> dict[str, float]:
     """Every protocol on the same features; ``leak.val`` is test."""
-    test = leak.val
-    recipe = Recipe(epochs=epochs, batch=128, learning_rate=1e-3)
-    published = relaxed_search(leak, macro, inputs, recipe, derive_seed("protocol", seed), "train")
-    honest = relaxed_search(ours, macro, inputs, recipe, derive_seed("protocol", seed), "eval")
-    costs = CostModel(lambda layer: (1.0, None))
-    found = search_genotype(
-        macro,
-        inputs,
-        ours.fit,
-        ours.search,
-        SearchRecipe(epochs=9, warmup=3, steps=6, candidates=12, cost_weight=0.0),
-        costs,
-        derive_seed("ours", seed),
-        hnas.Progress(),
+    test, fit = leak.val, ours.fit
+    own = derive_seed("protocol", seed)
+    leaking = relaxed_search(leak, test, macro, inputs, epochs, own, ("train", "eval"))
+    honest = relaxed_search(ours, test, macro, inputs, epochs, own, ("eval",))
+    costs, silent = CostModel(lambda layer: (1.0, None)), hnas.Progress()
+    found = search_genotype(macro, inputs, fit, ours.search, SEARCH, costs, derive_seed("ours", seed), silent)
+    genotypes = (leaking["eval"].genotype, honest["eval"].genotype, found.genotype)
+    leak_derived, honest_derived, our_derived = (
+        derived_score(genotype, fit, test, inputs, seed) for genotype in genotypes
     )
     return {
-        "published: leak, relaxed, train mode": published.score,
-        "leak, relaxed, eval mode": relaxed_score(published.network, test, "eval"),
-        "leak, derived": derived_score(published.genotype, leak, inputs, test, seed),
-        "no leak, relaxed": relaxed_score(honest.network, test, "eval"),
-        "no leak, derived": derived_score(honest.genotype, ours, inputs, test, seed),
-        "ours: hnas search, derived": derived_score(found.genotype, ours, inputs, test, seed),
+        PUBLISHED: leaking["train"].test,
+        LEAK: leaking["eval"].test,
+        LEAK_DERIVED: leak_derived,
+        HONEST: honest["eval"].test,
+        HONEST_DERIVED: honest_derived,
+        OURS: our_derived,
     }
 
 
@@ -204,13 +266,47 @@ def prepared(raw: Path, folder: Path) -> Dataset:
 def print_table(rows: Sequence[Mapping[str, float]], title: str) -> None:
     print(title)
     for name in rows[0]:
-        values = [100 * row[name] for row in rows]
-        print(f"  {name:38} {statistics.fmean(values):6.2f}  ({min(values):.2f} to {max(values):.2f})")
-    means = {name: 100 * statistics.fmean(row[name] for row in rows) for name in rows[0]}
-    leak = means["leak, relaxed, eval mode"] - means["no leak, relaxed"]
-    mode = means["published: leak, relaxed, train mode"] - means["leak, relaxed, eval mode"]
-    relaxation = means["no leak, relaxed"] - means["no leak, derived"]
-    print(f"  the leak is worth {leak:+.2f} points, train mode {mode:+.2f}, the relaxation {relaxation:+.2f}")
+        print_line(name, [100 * row[name] for row in rows], ".2f")
+    print("  what is worth how much, in points")
+    for name, (with_it, without) in WORTH.items():
+        print_line(f"  {name}", [100 * (row[with_it] - row[without]) for row in rows], "+.2f")
+
+
+def print_line(name: str, values: Sequence[float], form: str) -> None:
+    mean = format(statistics.fmean(values), form)
+    spread = ""
+    if len(values) > 1:
+        spread = f"  (std {statistics.stdev(values):.2f}, {min(values):{form}} to {max(values):{form}})"
+    print(f"  {name:42} {mean:>6}{spread}")
+
+
+def loaded(raw: Path) -> tuple[Splits, Splits, FusionInputs, Task]:
+    """Features of the backbones with the leak and without, their shapes, and the task."""
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = prepared(raw, Path(folder))
+        supernets = train_supernets(hnas.SearchConfig(dataset=str(dataset.path)), None, make_progress())
+        branches = []
+        for modality in dataset.task.modalities:
+            space = space_for("ofa_mobilenet_v3", "avmnist", modality.shape, dataset.task.outputs)
+            entry = {"space": "ofa_mobilenet_v3", "variant": "avmnist", **BACKBONES[modality.name]}
+            branches.append(Branch.of(modality.name, space, space.parse(entry)))
+        leaking = leaking_copy(dataset, Path(folder) / "leak.h5")
+        leak, ours = (features(one, tuple(branches), supernets) for one in (leaking, dataset))
+    return leak, ours, fusion_inputs(tuple(branches), dataset.task.outputs, True), dataset.task
+
+
+def print_head(leak: Splits, ours: Splits, task: Task, seeds: int, epochs: int) -> None:
+    test = leak.val
+    print(f"AV-MNIST, accuracy on test ({len(test)} pairs), {seeds} seeds")
+    print(
+        f"  {epochs} epochs, with and without the leak: {-(-len(ours.fit) // BATCH)} steps of the weights on "
+        f"{len(ours.fit)} pairs, then {ARCHITECTURE_STEPS} of the architecture parameters, each on {BATCH} of "
+        f"{len(leak.search)} (leak) or {len(ours.search)} (no leak)"
+    )
+    print(f"  ours: {SEARCH.epochs} epochs, {SEARCH.steps} steps of the architecture parameters in each after warm-up")
+    print(f"  {'late fusion of the same backbones':42} {100 * late_fusion(test):6.2f}")
+    for position, modality in enumerate(task.modalities):
+        print(f"  {modality.name + ' alone':42} {100 * accuracy(test.logits[position], test.labels):6.2f}")
 
 
 def main() -> None:
@@ -218,30 +314,19 @@ def main() -> None:
     parser.add_argument("raw", type=Path, help="folder with mnist/ and sound_450/, or a prepared dataset file")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once, each on a thread of its own")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = prepared(arguments.raw, Path(folder))
-        supernets = train_supernets(hnas.SearchConfig(dataset=str(dataset.path)), None, make_progress())
-        branches = []
-        for modality in dataset.task.modalities:
-            space = space_for("ofa_mobilenet_v3", "avmnist", modality.shape, dataset.task.outputs)
-            entry = {"space": "ofa_mobilenet_v3", "variant": "avmnist", **BACKBONES[modality.name]}
-            branches.append(Branch.of(modality.name, space, space.parse(entry)))
-        inputs = fusion_inputs(tuple(branches), dataset.task.outputs, True)
-        ours = features(dataset, tuple(branches), supernets)
-        leak = features(leaking_copy(dataset, Path(folder) / "leak.h5"), tuple(branches), supernets)
-
-    test = leak.val
-    print(f"AV-MNIST, accuracy on test ({len(test)} pairs), {arguments.seeds} seeds, {arguments.epochs} epochs")
-    print(f"  {'late fusion of the same backbones':38} {100 * late_fusion(test):6.2f}")
-    for position, modality in enumerate(dataset.task.modalities):
-        print(f"  {modality.name + ' alone':38} {100 * accuracy(test.logits[position], test.labels):6.2f}")
+    torch.set_num_threads(1)
+    leak, ours, inputs, task = loaded(arguments.raw)
+    print_head(leak, ours, task, arguments.seeds, arguments.epochs)
     result = {}
-    for macro in MACROS:
-        rows = [one_seed(leak, ours, macro, inputs, arguments.epochs, seed) for seed in range(arguments.seeds)]
-        print_table(rows, f"{macro.cells} x {macro.nodes}")
-        result[f"{macro.cells}x{macro.nodes}"] = rows
-    print(json.dumps({"late fusion": late_fusion(test), **result}))
+    with ProcessPoolExecutor(arguments.jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for macro in MACROS:
+            seed = partial(one_seed, leak, ours, macro, inputs, arguments.epochs)
+            rows = list(pool.map(seed, range(arguments.seeds)))
+            print_table(rows, f"{macro.cells} x {macro.nodes}")
+            result[f"{macro.cells}x{macro.nodes}"] = rows
+    print(json.dumps({"late fusion": late_fusion(leak.val), **result}))
 
 
 if __name__ == "__main__":
