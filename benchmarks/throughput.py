@@ -37,6 +37,7 @@ from benchmarks.simulated import make_study
 from hnas.base import Progress
 from hnas.studies import open_stored
 from hnas.studies import Problem
+from hnas.studies.retrying import RetryingStorage
 from hnas.studies.standing import Standing
 from hnas.studies.storage import open_storage
 from hnas.studies.stored import make_sampler
@@ -57,6 +58,7 @@ class Report:
         told: When each of its trials was told.
         ask_ms: Each ask but the first, which reads the whole study.
         tell_ms: Each tell.
+        creation_ms: The part of each ask that creates the trial, which workers do one after the other.
         first_ask_ms: The first ask, with opening the database and reading the study.
         statements: SQL statements after the first ask.
         commits: Commits after the first ask.
@@ -67,6 +69,7 @@ class Report:
     told: list[float]
     ask_ms: list[float]
     tell_ms: list[float]
+    creation_ms: list[float]
     first_ask_ms: float
     statements: int
     commits: int
@@ -88,6 +91,7 @@ def run_worker(url: str, name: str, problem: Problem, trial_seconds: float, seco
     runner, evaluator = make_runner(problem, trial_seconds)
     ask_ms: list[float] = []
     tell_ms: list[float] = []
+    creation_ms: list[float] = []
     ends: list[float] = []
     told = start
     used = 0.0
@@ -112,13 +116,23 @@ def run_worker(url: str, name: str, problem: Problem, trial_seconds: float, seco
         tell_ms.append((told - evaluator.ended) * 1e3)
         return answer
 
+    create = stored.study._storage.create_new_trial
+
+    def timed_create(*arguments: Any, **keywords: Any) -> int:
+        begun = time.monotonic()
+        trial_id = create(*arguments, **keywords)
+        creation_ms.append((time.monotonic() - begun) * 1e3)
+        return trial_id
+
     stored.study.tell = timed_tell  # type: ignore[method-assign]
+    stored.study._storage.create_new_trial = timed_create  # type: ignore[method-assign]
     Worker(stored.study, sampler, evaluate, Progress(), Standing(stored).describe).run(FOREVER, seconds)
     return Report(
         start,
         ends,
         ask_ms[1:],
         tell_ms,
+        creation_ms,
         ask_ms[0] if ask_ms else 0.0,
         counts["statements"],
         counts["commits"],
@@ -149,26 +163,23 @@ def run_fleet(workers: int, *arguments: Any) -> list[Report]:
 def summary(reports: list[Report], trial_seconds: float, server_seconds: float | None) -> dict[str, Any]:
     """Returns the figures of a fleet; the first trial of each worker, which reads the study, is left out of them.
 
-    Throughput is that of the whole fleet at work: from the moment when its last worker has told its first trial to the
-    moment when the first one has told its last.
+    Throughput is the share of a worker's time, from its first tell to its last, that its trials themselves take.
     """
     trials = sum(len(report.told) for report in reports)
-    first = max(report.told[0] for report in reports)
-    last = min(report.told[-1] for report in reports)
-    within = sum(first < moment <= last for report in reports for moment in report.told)
-    ideal = len(reports) * (last - first) / trial_seconds
+    spent = sum(report.told[-1] - report.told[0] for report in reports)
     later = max(1, trials - len(reports))
     asks = sorted(value for report in reports for value in report.ask_ms)
     tells = sorted(value for report in reports for value in report.tell_ms)
     return {
         "workers": len(reports),
         "trials": trials,
-        "throughput": within / ideal if ideal > 0 else None,
-        "starting_seconds": first - min(report.begun for report in reports) - trial_seconds,
+        "throughput": later * trial_seconds / spent if spent > 0 and trial_seconds else None,
+        "starting_seconds": max(r.told[0] for r in reports) - min(r.begun for r in reports) - trial_seconds,
         "ask_ms": statistics.median(asks) if asks else None,
         "ask_p95_ms": asks[int(0.95 * len(asks))] if asks else None,
         "tell_ms": statistics.median(tells),
         "tell_p95_ms": tells[int(0.95 * len(tells))],
+        "creation_ms": statistics.median(value for report in reports for value in report.creation_ms),
         "first_ask_ms": statistics.median(report.first_ask_ms for report in reports),
         "statements": sum(report.statements for report in reports) / later,
         "commits": sum(report.commits for report in reports) / later,
@@ -196,7 +207,7 @@ def show(line: dict[str, Any]) -> None:
     server = "" if line["server_processor_ms"] is None else f" + {line['server_processor_ms']:.0f} (server)"
     print(
         f"{size}: {throughput} ({line['trials']} trials, all at work after {line['starting_seconds']:.1f} s); "
-        f"ask {line['ask_ms']:.0f} ms (95 %: {line['ask_p95_ms']:.0f}), first {line['first_ask_ms']:.0f}; "
+        f"ask {line['ask_ms']:.0f} ms (95 %: {line['ask_p95_ms']:.0f}; of it creation {line['creation_ms']:.0f}), first {line['first_ask_ms']:.0f}; "
         f"tell {line['tell_ms']:.0f} ms (95 %: {line['tell_p95_ms']:.0f}); {line['statements']:.0f} statements, "
         f"{line['commits']:.0f} commits a trial; processor {line['worker_processor_ms']:.0f}{server} ms a trial",
         flush=True,
@@ -215,7 +226,7 @@ def main() -> None:
     if arguments.storage:
         measure(arguments, arguments.storage, None)
     else:
-        with postgres_server(connections=250) as server:
+        with postgres_server(connections=250, fsync=True) as server:
             measure(arguments, server.database(), server)
 
 
@@ -245,11 +256,43 @@ def measure(arguments: argparse.Namespace, url: str, server: PostgresServer | No
             stored = make_study(name, problem, storage, folder)
             storage.engine.dispose()
             run(name, 1, 0.0, 3.0)
-            fill(stored, problem, size - len(stored.study.get_trials(deepcopy=False)))
+            missing = size - len(stored.study.get_trials(deepcopy=False))
+            before = database_bytes(storage)
+            fill(stored, problem, missing)
+            kb_a_trial = (database_bytes(storage) - before) / missing / 1000
             storage.engine.dispose()
             lines.append({**run(name, 1, 0.0, 10.0), "size": size})
             show(lines[-1])
+    print(f"a trial takes {kb_a_trial:.0f} kB in the database" if arguments.sizes else "")
+    print_bounds(lines, arguments.trial_seconds)
     print(json.dumps(lines))
+
+
+def database_bytes(storage: RetryingStorage) -> int:
+    """Returns how large a PostgreSQL database is."""
+    return storage.read(
+        lambda connection: int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+    )
+
+
+def print_bounds(lines: list[dict[str, Any]], trial_seconds: float) -> None:
+    """Prints what would bound a fleet of 1,000 workers, from the line of the most workers measured."""
+    line = max((line for line in lines if "size" not in line), key=lambda line: line["workers"], default=None)
+    alone = min((line for line in lines if "size" not in line), key=lambda line: line["workers"], default=None)
+    if line is None or alone is None or line["server_processor_ms"] is None:
+        return
+    server, creation = line["server_processor_ms"], alone["creation_ms"]
+    print(
+        f"a fleet of 1,000: creating trials one after the other ({creation:.1f} ms each with one worker) allows "
+        f"{1000 / creation:.0f} trials a second; one core of the server ({server:.0f} ms each) {1000 / server:.0f}; "
+        f"1,000 workers need trials of {1000 * max(creation, server) / 1000:.0f} s or longer on a server of one core, "
+        f"and {2 * 1000} connections"
+    )
+    read = (line["worker_processor_ms"] - alone["worker_processor_ms"]) / max(1, line["workers"] - alone["workers"])
+    print(
+        f"each worker reads what the others have told: {read:.1f} ms of its own processor a trial and other worker, "
+        f"{read:.1f} s a trial in a fleet of 1,000"
+    )
 
 
 if __name__ == "__main__":

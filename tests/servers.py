@@ -145,6 +145,8 @@ class PostgresServer(Server):
     Args:
         programs: The folder of ``postgres`` and ``initdb``.
         connections: How many it allows.
+        fsync: Whether it waits for disks, as a server in use does; what the operating system has survives any end of
+            the server without.
     """
 
     scheme = "postgresql+psycopg"
@@ -152,10 +154,10 @@ class PostgresServer(Server):
     stop_signal = signal.SIGINT
     kill_signal = signal.SIGQUIT
 
-    def __init__(self, programs: Path, connections: int = 60) -> None:
+    def __init__(self, programs: Path, connections: int = 60, fsync: bool = False) -> None:
         super().__init__("postgres")
         self._programs = programs
-        self._connections = connections
+        self._settings = {"max_connections": connections, "fsync": "on" if fsync else "off"}
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -168,13 +170,8 @@ class PostgresServer(Server):
         self.start()
 
     def command(self) -> Sequence[str]:
-        """Without waiting for disks: what the operating system has survives any end of the server."""
-        options = {
-            "fsync": "off",
-            "unix_socket_directories": "",
-            "listen_addresses": "127.0.0.1",
-            "max_connections": self._connections,
-        }
+        """On loopback alone."""
+        options = {"unix_socket_directories": "", "listen_addresses": "127.0.0.1", **self._settings}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return [str(self._programs / "postgres"), "-D", "data", "-p", str(self.port), *settings]
 
@@ -230,8 +227,8 @@ def _postgres_programs() -> Path | None:
 
 
 @contextmanager
-def postgres_server(connections: int = 60) -> Iterator[PostgresServer]:
-    """Runs a PostgreSQL server for the block.
+def postgres_server(connections: int = 60, fsync: bool = False) -> Iterator[PostgresServer]:
+    """Runs a PostgreSQL server for the block; arguments as for `PostgresServer`.
 
     Raises:
         FileNotFoundError: It is not installed.
@@ -239,7 +236,7 @@ def postgres_server(connections: int = 60) -> Iterator[PostgresServer]:
     programs = _postgres_programs()
     if programs is None:
         raise FileNotFoundError("PostgreSQL is not installed (Debian: postgresql)")
-    server = PostgresServer(programs, connections)
+    server = PostgresServer(programs, connections, fsync)
     try:
         yield server
     finally:
