@@ -3,9 +3,10 @@
 Every trial sleeps ten seconds instead of training; whatever hnas and Optuna do around that is real, and so is the
 PostgreSQL server, which is started on loopback unless `--storage` names one. Workers are processes forked from one
 parent. What is printed for each number of workers: throughput as a fraction of the ideal, in which nothing but sleep
-takes time; the time of an ask (from the end of a tell until the next evaluation begins) and of a tell (from the end of
-an evaluation until its trial is told, attributes included), SQL statements and commits a trial, and the processor time
-that workers and server take for one. Then the same for one worker on studies of up to 10,000 trials.
+takes time (the share of a worker's time between its first tell and its last); the time of an ask (from the end of a
+tell until the next evaluation begins) and of a tell (from the end of an evaluation until its trial is told, attributes
+included), SQL statements and commits a trial, and the processor time that workers and server take for one. Then the
+same for one worker on studies of up to 10,000 trials, and what would bound a fleet of 1,000.
 
     python benchmarks/throughput.py [--storage URL] [--workers 1 4 16 64] [--seconds 60] [--sizes 100 1000 10000]
 """
@@ -20,6 +21,8 @@ import resource
 import statistics
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -34,9 +37,11 @@ from benchmarks.simulated import fill
 from benchmarks.simulated import make_problem
 from benchmarks.simulated import make_runner
 from benchmarks.simulated import make_study
+from benchmarks.simulated import SleepingEvaluator
 from hnas.base import Progress
 from hnas.studies import open_stored
 from hnas.studies import Problem
+from hnas.studies import StoredStudy
 from hnas.studies.retrying import RetryingStorage
 from hnas.studies.standing import Standing
 from hnas.studies.storage import open_storage
@@ -76,68 +81,77 @@ class Report:
     processor_seconds: float
 
 
-def run_worker(url: str, name: str, problem: Problem, trial_seconds: float, seconds: float, place: str) -> Report:
-    """Runs trials of a study in this process for some seconds, as `hnas resume` does."""
-    start = time.monotonic()
-    stored = open_stored(name, url, place)
-    counts = {"statements": 0, "commits": 0}
-    engine = stored.storage.engine
+class Watch:
+    """Takes the times of one worker's asks and tells, and counts its statements from the first ask on.
 
-    def count(what: str) -> None:
-        counts[what] += 1
+    Args:
+        stored: The worker's study; its methods are wrapped.
+        runner: Evaluates a trial.
+        evaluator: Knows when the evaluation of the latest trial began and ended.
+    """
 
-    sampler = make_sampler(problem)
-    stored = with_sampler(stored, sampler)
-    runner, evaluator = make_runner(problem, trial_seconds)
-    ask_ms: list[float] = []
-    tell_ms: list[float] = []
-    creation_ms: list[float] = []
-    ends: list[float] = []
-    told = start
-    used = 0.0
+    def __init__(
+        self, stored: StoredStudy, runner: Callable[[optuna.Trial], Any], evaluator: SleepingEvaluator
+    ) -> None:
+        self.begun = self._told = time.monotonic()
+        self.told: list[float] = []
+        self.ask_ms: list[float] = []
+        self.tell_ms: list[float] = []
+        self.creation_ms: list[float] = []
+        self._counts: Counter[str] = Counter()
+        self._used = 0.0
+        self._runner, self._evaluator, self._engine = runner, evaluator, stored.storage.engine
+        self._tell, self._create = stored.study.tell, stored.study._storage.create_new_trial
+        stored.study.tell = self.tell  # type: ignore[method-assign]
+        stored.study._storage.create_new_trial = self.create  # type: ignore[method-assign]
 
-    def evaluate(trial: optuna.Trial) -> tuple[float, ...]:
-        nonlocal used
-        values = runner(trial)
-        if not ask_ms:
-            used = _processor_seconds()
-            sqlalchemy.event.listen(engine, "before_cursor_execute", lambda *_: count("statements"))
-            sqlalchemy.event.listen(engine, "commit", lambda *_: count("commits"))
-        ask_ms.append((evaluator.begun - told) * 1e3)
+    def evaluate(self, trial: optuna.Trial) -> Any:
+        """Evaluates a trial."""
+        values = self._runner(trial)
+        if not self.ask_ms:
+            self._used = _processor_seconds()
+            for what in ("before_cursor_execute", "commit"):
+                sqlalchemy.event.listen(self._engine, what, lambda *_, what=what: self._counts.update([what]))
+        self.ask_ms.append((self._evaluator.begun - self._told) * 1e3)
         return values
 
-    tell = stored.study.tell
-
-    def timed_tell(*arguments: Any, **keywords: Any) -> Any:
-        nonlocal told
-        answer = tell(*arguments, **keywords)
-        told = time.monotonic()
-        ends.append(told)
-        tell_ms.append((told - evaluator.ended) * 1e3)
+    def tell(self, *arguments: Any, **keywords: Any) -> Any:
+        """Tells a result."""
+        answer = self._tell(*arguments, **keywords)
+        self._told = time.monotonic()
+        self.told.append(self._told)
+        self.tell_ms.append((self._told - self._evaluator.ended) * 1e3)
         return answer
 
-    create = stored.study._storage.create_new_trial
-
-    def timed_create(*arguments: Any, **keywords: Any) -> int:
+    def create(self, *arguments: Any, **keywords: Any) -> int:
+        """Creates a trial."""
         begun = time.monotonic()
-        trial_id = create(*arguments, **keywords)
-        creation_ms.append((time.monotonic() - begun) * 1e3)
+        trial_id = self._create(*arguments, **keywords)
+        self.creation_ms.append((time.monotonic() - begun) * 1e3)
         return trial_id
 
-    stored.study.tell = timed_tell  # type: ignore[method-assign]
-    stored.study._storage.create_new_trial = timed_create  # type: ignore[method-assign]
-    Worker(stored.study, sampler, evaluate, Progress(), Standing(stored).describe).run(FOREVER, seconds)
-    return Report(
-        start,
-        ends,
-        ask_ms[1:],
-        tell_ms,
-        creation_ms,
-        ask_ms[0] if ask_ms else 0.0,
-        counts["statements"],
-        counts["commits"],
-        _processor_seconds() - used,
-    )
+    def report(self) -> Report:
+        """Returns what was seen."""
+        return Report(
+            self.begun,
+            self.told,
+            self.ask_ms[1:],
+            self.tell_ms,
+            self.creation_ms,
+            self.ask_ms[0] if self.ask_ms else 0.0,
+            self._counts["before_cursor_execute"],
+            self._counts["commit"],
+            _processor_seconds() - self._used,
+        )
+
+
+def run_worker(url: str, name: str, problem: Problem, trial_seconds: float, seconds: float, place: str) -> Report:
+    """Runs trials of a study in this process for some seconds, as `hnas resume` does."""
+    sampler = make_sampler(problem)
+    stored = with_sampler(open_stored(name, url, place), sampler)
+    watch = Watch(stored, *make_runner(problem, trial_seconds))
+    Worker(stored.study, sampler, watch.evaluate, Progress(), Standing(stored).describe).run(FOREVER, seconds)
+    return watch.report()
 
 
 def _processor_seconds() -> float:
@@ -207,7 +221,8 @@ def show(line: dict[str, Any]) -> None:
     server = "" if line["server_processor_ms"] is None else f" + {line['server_processor_ms']:.0f} (server)"
     print(
         f"{size}: {throughput} ({line['trials']} trials, all at work after {line['starting_seconds']:.1f} s); "
-        f"ask {line['ask_ms']:.0f} ms (95 %: {line['ask_p95_ms']:.0f}; of it creation {line['creation_ms']:.0f}), first {line['first_ask_ms']:.0f}; "
+        f"ask {line['ask_ms']:.0f} ms (95 %: {line['ask_p95_ms']:.0f}; of it creation {line['creation_ms']:.0f}), "
+        f"first {line['first_ask_ms']:.0f}; "
         f"tell {line['tell_ms']:.0f} ms (95 %: {line['tell_p95_ms']:.0f}); {line['statements']:.0f} statements, "
         f"{line['commits']:.0f} commits a trial; processor {line['worker_processor_ms']:.0f}{server} ms a trial",
         flush=True,
@@ -263,8 +278,8 @@ def measure(arguments: argparse.Namespace, url: str, server: PostgresServer | No
             storage.engine.dispose()
             lines.append({**run(name, 1, 0.0, 10.0), "size": size})
             show(lines[-1])
-    print(f"a trial takes {kb_a_trial:.0f} kB in the database" if arguments.sizes else "")
-    print_bounds(lines, arguments.trial_seconds)
+            print(f"        a trial takes {kb_a_trial:.0f} kB in the database")
+    print_bounds(lines)
     print(json.dumps(lines))
 
 
@@ -275,24 +290,21 @@ def database_bytes(storage: RetryingStorage) -> int:
     )
 
 
-def print_bounds(lines: list[dict[str, Any]], trial_seconds: float) -> None:
-    """Prints what would bound a fleet of 1,000 workers, from the line of the most workers measured."""
-    line = max((line for line in lines if "size" not in line), key=lambda line: line["workers"], default=None)
-    alone = min((line for line in lines if "size" not in line), key=lambda line: line["workers"], default=None)
-    if line is None or alone is None or line["server_processor_ms"] is None:
+def print_bounds(lines: list[dict[str, Any]]) -> None:
+    """Prints what would bound a fleet of 1,000, from the lines of the fewest and of the most workers measured."""
+    fleets = sorted((line for line in lines if "size" not in line), key=lambda line: int(line["workers"]))
+    if not fleets or fleets[-1]["server_processor_ms"] is None:
         return
-    server, creation = line["server_processor_ms"], alone["creation_ms"]
+    alone, most = fleets[0], fleets[-1]
+    server, creation = most["server_processor_ms"], alone["creation_ms"]
     print(
-        f"a fleet of 1,000: creating trials one after the other ({creation:.1f} ms each with one worker) allows "
-        f"{1000 / creation:.0f} trials a second; one core of the server ({server:.0f} ms each) {1000 / server:.0f}; "
-        f"1,000 workers need trials of {1000 * max(creation, server) / 1000:.0f} s or longer on a server of one core, "
-        f"and {2 * 1000} connections"
+        f"a fleet of 1,000: trials are created one after the other, {creation:.1f} ms each with one worker, at most "
+        f"{1000 / creation:.0f} a second; one core of the server takes {server:.0f} ms for each, {1000 / server:.0f} a "
+        f"second: with a core, trials of {max(creation, server):.0f} s or longer; 2,000 connections"
     )
-    read = (line["worker_processor_ms"] - alone["worker_processor_ms"]) / max(1, line["workers"] - alone["workers"])
-    print(
-        f"each worker reads what the others have told: {read:.1f} ms of its own processor a trial and other worker, "
-        f"{read:.1f} s a trial in a fleet of 1,000"
-    )
+    if most["workers"] > alone["workers"]:
+        read = (most["worker_processor_ms"] - alone["worker_processor_ms"]) / (most["workers"] - alone["workers"])
+        print(f"a worker reads what the others tell: {read:.2f} ms of its processor a trial and other worker")
 
 
 if __name__ == "__main__":
