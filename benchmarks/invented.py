@@ -25,6 +25,7 @@ from hnas.studies import SearchConfig
 from hnas.studies import StoredStudy
 from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.candidate import Candidate
+from hnas.studies.creating import create_study
 from hnas.studies.drawings import Drawings
 from hnas.studies.evaluation import LateResult
 from hnas.studies.features import FeatureStore
@@ -35,7 +36,6 @@ from hnas.studies.resolution import resolve
 from hnas.studies.resolution import resolved_spaces
 from hnas.studies.runner import TrialRunner
 from hnas.studies.storage import open_storage
-from hnas.studies.stored import create_study
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import with_sampler
 from hnas.studies.watching import Watcher

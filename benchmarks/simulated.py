@@ -40,6 +40,7 @@ from hnas.studies.attributes import TRIAL_CANDIDATE
 from hnas.studies.attributes import TRIAL_KEY
 from hnas.studies.candidate import Candidate
 from hnas.studies.candidate import gene_values
+from hnas.studies.creating import create_study
 from hnas.studies.evaluation import LateResult
 from hnas.studies.known_scores import KnownScores
 from hnas.studies.pricing import Pricer
@@ -48,7 +49,6 @@ from hnas.studies.resolution import reachable_layers
 from hnas.studies.resolution import resolve
 from hnas.studies.resolution import resolved_spaces
 from hnas.studies.runner import TrialRunner
-from hnas.studies.stored import create_study
 
 DATASET = "digits-sum"
 

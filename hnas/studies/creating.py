@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 
+import optuna
 from optuna.exceptions import DuplicatedStudyError
+from optuna.exceptions import ExperimentalWarning
 
+import hnas
+from hnas.base import cache_folder
 from hnas.base import Progress
+from hnas.base import text_sha256
 from hnas.datasets import sources
+from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
+from hnas.studies.artifacts import SUPERNET_PREFIX
+from hnas.studies.artifacts import TABLE
 from hnas.studies.enqueue import enqueue
 from hnas.studies.enqueue import wanted_candidates
 from hnas.studies.features import Tensors
@@ -17,10 +26,13 @@ from hnas.studies.presets import threads_for
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
 from hnas.studies.resolution import resolve
+from hnas.studies.retrying import RetryingStorage
 from hnas.studies.settings import SearchConfig
 from hnas.studies.storage import open_storage
-from hnas.studies.stored import create_study
-from hnas.studies.stored import free_name
+from hnas.studies.storage import study_names
+from hnas.studies.stored import directions
+from hnas.studies.stored import make_sampler
+from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
 from hnas.studies.supernets import supernet_files
 from hnas.studies.supernets import supernet_hashes
@@ -62,7 +74,7 @@ def _create(
     artifacts = StudyArtifacts(storage, config.artifacts)
     place = config.dataset if config.dataset in sources else str(problem.dataset.path.resolve())
     while True:
-        name = config.name or free_name(storage, problem.task.name)
+        name = config.name or _free_name(storage, problem.task.name)
         try:
             stored = create_study(
                 name, problem, storage, artifacts, place=place, trials=config.trials, supernets=supernets
@@ -78,3 +90,65 @@ def _create(
                 "create a study with --artifacts, a folder that all of them reach"
             )
         return stored
+
+
+def create_study(
+    name: str,
+    problem: Problem,
+    storage: RetryingStorage,
+    artifacts: StudyArtifacts,
+    *,
+    place: str,
+    trials: int,
+    supernets: dict[str, Path],
+) -> StoredStudy:
+    """Creates a study with everything that it needs to be run elsewhere.
+
+    Args:
+        name: Its name.
+        problem: With complete settings.
+        storage: The database.
+        artifacts: Where its files go.
+        place: Where the dataset is: an embedded name or an absolute path.
+        trials: The total of trials asked for.
+        supernets: The supernet file of each modality.
+
+    Raises:
+        optuna.exceptions.DuplicatedStudyError: There is a study of that name.
+    """
+    study = optuna.create_study(
+        study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
+    )
+    study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(_objective_names(problem))
+    table_path = cache_folder("devices") / f"study-{text_sha256(problem.table.sha256 + name)[:16]}.json"
+    problem.table.save(table_path)
+    artifacts.upload(study, {TABLE: table_path, **{SUPERNET_PREFIX + key: path for key, path in supernets.items()}})
+    table_path.unlink()
+    study.set_user_attr(names.STUDY_DATASET_PATH, place)
+    study.set_user_attr(names.STUDY_TRIALS, trials)
+    study.set_user_attr(names.STUDY_METRIC, problem.task.metric)
+    study.set_user_attr(names.STUDY_ACCOUNTING, problem.table.accounting)
+    study.set_user_attr(names.STUDY_REFERENCE_POINT, Pricer(problem).reference_point())
+    study.set_user_attr(names.STUDY_SETTINGS, problem.settings.model_dump_json())
+    # Written last: a study without it was cut off while it was being created.
+    study.set_user_attr(names.STUDY_FORMAT, names.FORMAT)
+    return open_study(name, storage, artifacts)
+
+
+def _objective_names(problem: Problem) -> list[str]:
+    """Returns the objectives' names with their units."""
+    score = problem.task.metric if problem.settings.score == "metric" else "log_loss"
+    shown = {"score": score, "latency": "latency_ms", "energy": "energy_mj"}
+    return [shown[name] for name in problem.settings.objectives]
+
+
+def _free_name(storage: RetryingStorage, dataset: str) -> str:
+    """Returns the first of ``dataset-1``, ``dataset-2``, … that no study has."""
+    taken = set(study_names(storage))
+    number = 1
+    while f"{dataset}-{number}" in taken:
+        number += 1
+    return f"{dataset}-{number}"

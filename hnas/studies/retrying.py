@@ -33,9 +33,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hnas.base import StorageError
 from hnas.studies.attributes import TRIAL_TOKEN
+from hnas.studies.outage import Outage
 from hnas.studies.storage_errors import is_transient
 from hnas.studies.storage_errors import reason
 from hnas.studies.storage_errors import shown
+from hnas.studies.write_lock import WriteLock
 
 T = TypeVar("T")
 
@@ -52,9 +54,6 @@ WORKER_PATIENCE_SECONDS = 600.0
 
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 10.0
-
-SAID_AFTER_SECONDS = 2.0
-"""A moment's trouble, such as a locked file or a deadlock, is not worth a line."""
 
 
 class RetryingStorage(RDBStorage):
@@ -75,9 +74,9 @@ class RetryingStorage(RDBStorage):
         super().__init__(url, **options)
 
     def _prepare(self, say: Callable[[str], None]) -> None:
-        self._outage = _Outage(say)
+        self._outage = Outage(say)
         self._creating = threading.local()
-        self._write_lock: _WriteLock | None = None
+        self._write_lock: WriteLock | None = None
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
@@ -132,7 +131,7 @@ class RetryingStorage(RDBStorage):
         if self.engine.dialect.name != "sqlite":
             return nullcontext()
         if self._write_lock is None:
-            self._write_lock = _WriteLock(self.engine)
+            self._write_lock = WriteLock(self.engine)
         return self._write_lock()
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
@@ -251,56 +250,3 @@ def _retried(method: Callable[..., T]) -> Callable[..., T]:
 
 for _name in _REPEATABLE:
     setattr(RetryingStorage, _name, _retried(getattr(RDBStorage, _name)))
-
-
-class _Outage:
-    """Says once, whichever thread notices first, that the database is gone, and once that it is back."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._lock = threading.Lock()
-        self._since: float | None = None
-        self.count = 0
-
-    def lasts(self, seconds: float, error: BaseException, patience_seconds: float) -> None:
-        with self._lock:
-            if seconds < SAID_AFTER_SECONDS or self._since is not None:
-                return
-            self._since = time.monotonic() - seconds
-            self.count += 1
-        self._say(
-            f"the study database does not answer ({reason(error)}); it is asked again for up to "
-            f"{patience_seconds / 60:.3g} minutes, and what is being computed goes on"
-        )
-
-    def ended(self) -> None:
-        if self._since is None:
-            return
-        with self._lock:
-            since, self._since = self._since, None
-        if since is not None:
-            self._say(f"the study database answers again after {time.monotonic() - since:.0f} s")
-
-
-class _WriteLock:
-    """Makes transactions of a block take SQLite's write lock before they read.
-
-    What Optuna reads ``FOR UPDATE`` on servers, two processes would read at the same time in SQLite, which has no such
-    thing: both would take the same trial from the queue.
-    """
-
-    def __init__(self, engine: sqlalchemy.Engine) -> None:
-        self._here = threading.local()
-        sqlalchemy.event.listen(engine, "begin", self._begin)
-
-    def _begin(self, connection: sqlalchemy.Connection) -> None:
-        if getattr(self._here, "held", False):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        self._here.held = True
-        try:
-            yield
-        finally:
-            self._here.held = False

@@ -6,23 +6,19 @@ import dataclasses
 import difflib
 import json
 import time
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 
 import hnas
-from hnas.base import cache_folder
 from hnas.base import CostError
 from hnas.base import DataError
 from hnas.base import file_sha256
 from hnas.base import StudyError
-from hnas.base import text_sha256
 from hnas.costs import Accounting
 from hnas.costs import CostTable
 from hnas.datasets import Dataset
@@ -33,7 +29,6 @@ from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.artifacts import SUPERNET_PREFIX
 from hnas.studies.artifacts import TABLE
-from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
 from hnas.studies.problem import spaces_for
 from hnas.studies.retrying import RetryingStorage
@@ -188,68 +183,6 @@ def directions(settings: Settings) -> list[StudyDirection]:
     """Returns whether each objective is minimised or maximised."""
     score = StudyDirection.MAXIMIZE if settings.score == "metric" else StudyDirection.MINIMIZE
     return [score if name == "score" else StudyDirection.MINIMIZE for name in settings.objectives]
-
-
-def objective_names(problem: Problem) -> list[str]:
-    """Returns the objectives' names with their units."""
-    score = problem.task.metric if problem.settings.score == "metric" else "log_loss"
-    shown = {"score": score, "latency": "latency_ms", "energy": "energy_mj"}
-    return [shown[name] for name in problem.settings.objectives]
-
-
-def free_name(storage: RetryingStorage, dataset: str) -> str:
-    """Returns the first of ``dataset-1``, ``dataset-2``, … that no study has."""
-    taken = set(study_names(storage))
-    number = 1
-    while f"{dataset}-{number}" in taken:
-        number += 1
-    return f"{dataset}-{number}"
-
-
-def create_study(
-    name: str,
-    problem: Problem,
-    storage: RetryingStorage,
-    artifacts: StudyArtifacts,
-    *,
-    place: str,
-    trials: int,
-    supernets: dict[str, Path],
-) -> StoredStudy:
-    """Creates a study with everything that it needs to be run elsewhere.
-
-    Args:
-        name: Its name.
-        problem: With complete settings.
-        storage: The database.
-        artifacts: Where its files go.
-        place: Where the dataset is: an embedded name or an absolute path.
-        trials: The total of trials asked for.
-        supernets: The supernet file of each modality.
-
-    Raises:
-        optuna.exceptions.DuplicatedStudyError: There is a study of that name.
-    """
-    study = optuna.create_study(
-        study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
-    )
-    study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names(objective_names(problem))
-    table_path = cache_folder("devices") / f"study-{text_sha256(problem.table.sha256 + name)[:16]}.json"
-    problem.table.save(table_path)
-    artifacts.upload(study, {TABLE: table_path, **{SUPERNET_PREFIX + key: path for key, path in supernets.items()}})
-    table_path.unlink()
-    study.set_user_attr(names.STUDY_DATASET_PATH, place)
-    study.set_user_attr(names.STUDY_TRIALS, trials)
-    study.set_user_attr(names.STUDY_METRIC, problem.task.metric)
-    study.set_user_attr(names.STUDY_ACCOUNTING, problem.table.accounting)
-    study.set_user_attr(names.STUDY_REFERENCE_POINT, Pricer(problem).reference_point())
-    study.set_user_attr(names.STUDY_SETTINGS, problem.settings.model_dump_json())
-    # Written last: a study without it was cut off while it was being created.
-    study.set_user_attr(names.STUDY_FORMAT, names.FORMAT)
-    return open_study(name, storage, artifacts)
 
 
 def open_study(
