@@ -276,7 +276,7 @@ def measure(arguments: argparse.Namespace, url: str, server: PostgresServer | No
             fill(stored, problem, missing)
             kb_a_trial = (database_bytes(storage) - before) / missing / 1000
             storage.engine.dispose()
-            lines.append({**run(name, 1, 0.0, 10.0), "size": size})
+            lines.append({**run(name, 1, 0.0, arguments.seconds), "size": size})
             show(lines[-1])
             print(f"        a trial takes {kb_a_trial:.0f} kB in the database")
     print_bounds(lines)

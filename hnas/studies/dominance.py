@@ -26,10 +26,11 @@ def is_dominated(point: Floats, others: Floats) -> bool:
 def on_front(points: Floats) -> NDArray[np.bool_]:
     """Returns for every point (points, objectives) whether none dominates it; equal points stand together."""
     kept = np.zeros(len(points), dtype=np.bool_)
-    front = np.empty((0, points.shape[1]))
-    # In lexicographic order no point is dominated by a later one.
-    for position in np.lexsort(points.T[::-1]):
-        if not is_dominated(points[position], front):
-            kept[position] = True
-            front = np.vstack([front, points[position]])
+    # In lexicographic order no point is dominated by a later one: the first that is left stands on the front.
+    left = np.lexsort(points.T[::-1])
+    while len(left):
+        first = points[left[0]]
+        kept[left[0]] = True
+        others = points[left[1:]]
+        left = left[1:][(others < first).any(axis=1) | (others == first).all(axis=1)]
     return kept

@@ -31,6 +31,7 @@ from hnas.studies import attributes as names
 from hnas.studies.dominance import Floats
 from hnas.studies.dominance import is_dominated
 from hnas.studies.dominance import losses
+from hnas.studies.dominance import on_front
 from hnas.studies.settings import ScreeningSettings
 from hnas.studies.settings import Settings
 from hnas.studies.stored import directions
@@ -84,12 +85,14 @@ class Screening:
             return None
         networks = [trial for trial in trials if _has_own_network(trial)]
         points = self._losses([trial.values for trial in networks if trial.user_attrs[names.TRIAL_FEASIBLE]])
+        # What any network dominates, one on the front dominates.
+        front = points[on_front(points)]
         base = self._losses([late])[0]
         searched = [trial for trial in networks if _is_searched(trial, kind)]
-        if (len(searched) + 1) * self._risk < 1 or not is_dominated(base, points):
+        if (len(searched) + 1) * self._risk < 1 or not is_dominated(base, front):
             return None
         within = [point for point in self._outcomes(searched, base) if (point <= self._budgets).all()]
-        reaching = sum(not is_dominated(point, points) for point in within)
+        reaching = sum(not is_dominated(point, front) for point in within)
         chance = (reaching + 1) / (len(searched) + 1)
         return Verdict(chance, len(searched)) if chance <= self._risk else None
 
