@@ -43,9 +43,6 @@ from hnas.studies.settings import Settings
 from hnas.studies.strategy import strategies
 from hnas.studies.thresholds import threshold_for
 
-SCREENING = True
-"""Whether a new study screens candidates unless it is said."""
-
 
 def resolve(config: SearchConfig, progress: Progress) -> Problem:
     """Fills the gaps of a configuration and puts the problem together; supernets are still to come.
@@ -203,10 +200,9 @@ def device_table(
 
 def screening_settings(config: SearchConfig) -> ScreeningSettings | None:
     """Returns the rule that a configuration asks for; None for no screening."""
-    asked = SCREENING if config.screening is None else config.screening
-    if isinstance(asked, ScreeningSettings):
-        return asked
-    return ScreeningSettings() if asked else None
+    if isinstance(config.screening, ScreeningSettings):
+        return config.screening
+    return ScreeningSettings() if config.screening else None
 
 
 def _objectives(config: SearchConfig, table: CostTable) -> tuple[Objective, ...]:

@@ -181,7 +181,7 @@ class SearchConfig(_Model):
         fusion: Changes to the preset's fusion settings.
         strategy: How candidates are searched.
         screening: Whether candidates that late fusion and price rule out are told without a search, or the rule's
-            parameters; by default on for a new study, and what a study has for one that is joined.
+            parameters.
         population: Individuals a generation; by default a fifth of the trials, 8 to 50.
         seed: Seeds everything.
         supernets: Supernet files by modality, to be used instead of training them; what an import left incomplete is
@@ -208,7 +208,7 @@ class SearchConfig(_Model):
     backbones: dict[str, BackboneSettings] | None = None
     fusion: dict[str, Any] = {}
     strategy: str = "joint"
-    screening: bool | ScreeningSettings | None = None
+    screening: bool | ScreeningSettings = False
     population: int | None = Field(None, ge=2)
     seed: int = Field(0, ge=0)
     supernets: dict[str, str] = {}

@@ -141,10 +141,12 @@ def test_a_study_screens_and_says_so(quick: dict[str, Any]) -> None:
     assert shown["trials"]["screened"] == len(trials)
     assert shown["screening"] == {"rule": "like_earlier", "risk": 0.6}
     assert not {entry["trial"] for entry in shown["front"]} & {trial.number for trial in trials}
+    joined = hnas.search(SearchConfig(name="s", storage=quick["storage"]))
+    assert joined.settings.screening == ScreeningSettings(risk=0.6)
 
 
-def test_screening_is_off_by_a_flag_and_stays_as_the_study_has_it(quick: dict[str, Any]) -> None:
-    stored = hnas.search(SearchConfig(name="s", **quick | {"screening": False, "trials": 2}))
+def test_screening_is_on_by_a_flag_and_stays_as_the_study_has_it(quick: dict[str, Any]) -> None:
+    stored = hnas.search(SearchConfig(name="s", **quick | {"trials": 2}))
     assert stored.settings.screening is None
     assert hnas.search(SearchConfig(name="s", storage=quick["storage"])).settings.screening is None
     with pytest.raises(hnas.HnasError, match="screening"):
