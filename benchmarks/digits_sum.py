@@ -51,7 +51,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.problem = self.stored.problem()
         self.tensors = Tensors(self.problem.dataset, accelerator("auto"))
-        self.store = make_store(self.stored, self.problem, self.tensors)
+        self.store = make_store(self.stored, self.problem, self.tensors, hnas.Progress())
         self.evaluator = Evaluator(self.problem, self.store)
         self.picked = pick([item for item in front(self.stored)], "score", False)
         self.trial = find_trial(self.stored, self.picked.trial)

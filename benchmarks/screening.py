@@ -140,7 +140,9 @@ def run_arm(config: hnas.SearchConfig, ledger: Ledger, seconds: float) -> Arm:
     problem = stored.problem()
     sampler = make_sampler(problem)
     stored = with_sampler(stored, sampler)
-    evaluator = LedgerEvaluator(problem, make_store(stored, problem, Tensors(problem.dataset, torch.device("cpu"))))
+    evaluator = LedgerEvaluator(
+        problem, make_store(stored, problem, Tensors(problem.dataset, torch.device("cpu")), hnas.Progress())
+    )
     evaluator.ledger = ledger
     runner = TrialRunner(problem, evaluator, Pricer(problem), hnas.Progress())
     arm = Arm(stored, problem)

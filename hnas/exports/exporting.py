@@ -139,7 +139,7 @@ def _trained(
     stored: StoredStudy, problem: Problem, chosen: FrontEntry, tensors: Tensors, seed: int, progress: Progress
 ) -> MultimodalNetwork:
     plan = trial_plan(stored, find_trial(stored, chosen.trial))
-    store = make_store(stored, problem, tensors)
+    store = make_store(stored, problem, tensors, progress)
     backbones = {branch.modality: store.backbone(branch) for branch in plan.branches}
     recipe = problem.settings.recipes.final
     return train_final(plan, tensors, backbones, recipe, derive_seed("final", seed), progress)

@@ -107,7 +107,7 @@ class StudyArtifacts:
             with atomic_path(path) as temporary:
                 temporary.unlink()  # Optuna does not write over a file.
                 download_artifact(artifact_store=self._store, file_path=str(temporary), artifact_id=identifier)
-        except (ArtifactNotFound, FileNotFoundError):
+        except (ArtifactNotFound, FileNotFoundError, ValueError):  # Of no store: it names no file in the folder.
             raise StudyError(
                 f"study '{study.study_name}' keeps its {name} in an artifact folder, and '{self.folder}' does not have "
                 "it; name the right folder with --artifacts (several machines need one that all of them reach)"

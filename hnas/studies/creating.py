@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError
 from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
 import hnas
 from hnas.base import cache_folder
 from hnas.base import Progress
+from hnas.base import StorageError
 from hnas.base import text_sha256
+from hnas.base import writable_folder
 from hnas.datasets import sources
 from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
@@ -39,6 +44,9 @@ from hnas.studies.supernets import supernet_hashes
 from hnas.training import accelerator
 from hnas.training import cpu_threads
 
+LEAVING_SECONDS = 5.0
+"""How long a creation that failed waits for a database that does not answer, to take back what it wrote."""
+
 
 def create(config: SearchConfig, progress: Progress) -> StoredStudy | None:
     """Creates the study that a configuration asks for; what is missing is measured and trained first.
@@ -56,40 +64,45 @@ def create(config: SearchConfig, progress: Progress) -> StoredStudy | None:
     problem = resolve(config, progress)
     wanted = wanted_candidates(config.enqueue, problem)
     Pricer(problem).check_budgets()
+    storage = open_storage(config.storage, say=progress.say)
+    artifacts = StudyArtifacts(storage, config.artifacts)
+    writable_folder(artifacts.folder)  # Better known before supernets are trained.
     tensors = Tensors(problem.dataset, accelerator(config.accelerator))
     with cpu_threads(threads_for(problem.task)):
         recipes = problem.settings.recipes.supernets
         supernets = supernet_files(tensors, problem.spaces, recipes, config.supernets, progress)
     settings = problem.settings.model_copy(update={"supernet_sha256": supernet_hashes(supernets)})
-    stored = _create(config, dataclasses.replace(problem, settings=settings), supernets, progress)
-    if stored:
-        enqueue(wanted, stored, progress)
+    problem = dataclasses.replace(problem, settings=settings)
+    stored = _create(config, problem, supernets, artifacts, storage)
+    if stored is None:
+        return None
+    if artifacts.is_private:
+        progress.say(
+            f"the files of '{stored.name}' are in '{artifacts.folder}' of this machine; for other machines to join, "
+            "create a study with --artifacts, a folder that all of them reach"
+        )
+    enqueue(wanted, stored, progress)
     return stored
 
 
 def _create(
-    config: SearchConfig, problem: Problem, supernets: dict[str, Path], progress: Progress
+    config: SearchConfig,
+    problem: Problem,
+    supernets: dict[str, Path],
+    artifacts: StudyArtifacts,
+    storage: RetryingStorage,
 ) -> StoredStudy | None:
-    storage = open_storage(config.storage, say=progress.say)
-    artifacts = StudyArtifacts(storage, config.artifacts)
     place = config.dataset if config.dataset in sources else str(problem.dataset.path.resolve())
     while True:
         name = config.name or _free_name(storage, problem.task.name)
         try:
-            stored = create_study(
+            return create_study(
                 name, problem, storage, artifacts, place=place, trials=config.trials, supernets=supernets
             )
         except DuplicatedStudyError:
             # Another worker was faster: a study that was named is joined, an unnamed one gets the next name.
             if config.name:
                 return None
-            continue
-        if artifacts.is_private:
-            progress.say(
-                f"the files of '{name}' are in '{artifacts.folder}' of this machine; for other machines to join, "
-                "create a study with --artifacts, a folder that all of them reach"
-            )
-        return stored
 
 
 def create_study(
@@ -119,11 +132,30 @@ def create_study(
     study = optuna.create_study(
         study_name=name, storage=storage, sampler=make_sampler(problem), directions=directions(problem.settings)
     )
+    try:
+        _fill(study, problem, artifacts, place=place, trials=trials, supernets=supernets)
+    except BaseException:
+        # Half a study would block its name.
+        with suppress(StorageError, SQLAlchemyError, StorageInternalError), storage.patience(LEAVING_SECONDS):
+            storage.delete_study(study._study_id)
+        raise
+    return open_study(name, storage, artifacts)
+
+
+def _fill(
+    study: optuna.Study,
+    problem: Problem,
+    artifacts: StudyArtifacts,
+    *,
+    place: str,
+    trials: int,
+    supernets: dict[str, Path],
+) -> None:
     study.set_user_attr(names.STUDY_VERSION, hnas.__version__)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names(_objective_names(problem))
-    table_path = cache_folder("devices") / f"study-{text_sha256(problem.table.sha256 + name)[:16]}.json"
+    table_path = cache_folder("devices") / f"study-{text_sha256(problem.table.sha256 + study.study_name)[:16]}.json"
     problem.table.save(table_path)
     artifacts.upload(study, {TABLE: table_path, **{SUPERNET_PREFIX + key: path for key, path in supernets.items()}})
     table_path.unlink()
@@ -135,7 +167,6 @@ def create_study(
     study.set_user_attr(names.STUDY_SETTINGS, problem.settings.model_dump_json())
     # Written last: a study without it was cut off while it was being created.
     study.set_user_attr(names.STUDY_FORMAT, names.FORMAT)
-    return open_study(name, storage, artifacts)
 
 
 def _objective_names(problem: Problem) -> list[str]:

@@ -1,6 +1,8 @@
-"""What went wrong with a candidate, in words: a bug, or too little memory."""
+"""What went wrong with a candidate, in words: a bug, too little memory, or a machine that cannot work."""
 
 from __future__ import annotations
+
+import errno
 
 import torch
 
@@ -9,6 +11,10 @@ from hnas.base import HnasError
 MEMORY_REMEDY = (
     "reduce what is held at once: fewer --jobs on this machine, a smaller 'batch' of the recipe, or fewer "
     "'fusion.channels'"
+)
+
+_MACHINES_FAULTS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EMFILE}
 )
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
@@ -22,6 +28,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
+
+
+def is_machines_fault(error: BaseException | None) -> bool:
+    """Returns whether an error comes from a disk of this machine that is full, broken or closed to us.
+
+    Another machine may well train the candidate.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _MACHINES_FAULTS:
+            return True
+        error = error.__cause__
+    return False
 
 
 def told(error: BaseException) -> str:

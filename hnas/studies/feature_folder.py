@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from hnas.base import cache_folder
+from hnas.base import Progress
 from hnas.base import SettingsError
 from hnas.studies.features import SharedFeatures
 from hnas.studies.settings import Settings
@@ -14,7 +15,7 @@ VARIABLE = "HNAS_FEATURE_CACHE_GB"
 DEFAULT_GB = 8.0
 
 
-def shared_features(settings: Settings) -> SharedFeatures | None:
+def shared_features(settings: Settings, progress: Progress) -> SharedFeatures | None:
     """Returns where a study's features are kept, bounded by ``$HNAS_FEATURE_CACHE_GB``; None where that is 0.
 
     Raises:
@@ -33,4 +34,4 @@ def shared_features(settings: Settings) -> SharedFeatures | None:
         name: f"dataset {settings.dataset_sha256}, supernet {supernet}"
         for name, supernet in settings.supernet_sha256.items()
     }
-    return SharedFeatures(DiskCache(cache_folder("features"), int(limit_gb * 1024**3)), origin)
+    return SharedFeatures(DiskCache(cache_folder("features"), int(limit_gb * 1024**3), progress.say), origin)

@@ -10,19 +10,22 @@ import threading
 from contextlib import suppress
 
 import optuna
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from hnas.base import HnasError
 from hnas.base import Progress
+from hnas.studies.jobs import INTERRUPTED
 from hnas.studies.jobs import Run
 from hnas.studies.presets import threads_for
 from hnas.studies.running import make_evaluator
 from hnas.studies.running import make_worker
 from hnas.studies.session import open_stored
+from hnas.studies.storage_errors import reason
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import with_sampler
 from hnas.training import cpu_threads
 
-INTERRUPTED = 130
 PATIENCE_SECONDS = 60.0
 """How long a database is waited for: whoever started this process has just used it."""
 
@@ -46,12 +49,15 @@ def main() -> int:
         problem = stored.problem(run.dataset)
         stored = with_sampler(stored, make_sampler(problem))
         with cpu_threads(run.threads(threads_for(problem.task))):
-            evaluator = make_evaluator(stored, problem, run)
+            evaluator = make_evaluator(stored, problem, run, progress)
             make_worker(stored, problem, evaluator, progress, lambda: "").run(run.trials, run.timeout)
     except KeyboardInterrupt:
         return INTERRUPTED
     except HnasError as error:
         progress.say(str(error))
+        return 1
+    except (SQLAlchemyError, StorageInternalError) as error:
+        progress.say(f"the study database failed: {reason(error)}")
         return 1
     return 0
 

@@ -24,6 +24,9 @@ from hnas.studies.stored import StoredStudy
 from hnas.studies.worker import finished_trials
 
 POLL_SECONDS = 1.0
+INTERRUPTED = 130
+"""The exit code of a worker that was told to end and has handed its trial back."""
+
 MAX_RESTARTS = 10
 """A worker that was killed is started again so often."""
 
@@ -84,6 +87,7 @@ class LocalJobs:
         self._describe = describe
         self._begun = time.monotonic()
         self._failed: list[str] = []
+        self._told_to_end = 0
 
     def run(self) -> None:
         """Runs the workers until each has ended.
@@ -97,17 +101,20 @@ class LocalJobs:
         with terminate_as_interrupt(), self._progress.stage("trials", total, shown) as stage:
             jobs: list[_Job] = []
             try:
-                jobs = [self._start(number) for number in range(self._run.jobs)]
+                for number in range(self._run.jobs):
+                    jobs.append(self._start(number))
                 while jobs:
                     time.sleep(POLL_SECONDS)
                     done = len(finished_trials(study))
                     if done > shown:
                         stage.advance(done - shown, self._describe())
                     shown = done
-                    jobs = [job for job in map(self._looked_after, jobs) if job is not None]
+                    jobs[:] = [job for job in map(self._looked_after, jobs) if job is not None]
             finally:
                 with interrupts_ignored():
                     _end(jobs)
+        if self._told_to_end == self._run.jobs:
+            raise KeyboardInterrupt
         if len(self._failed) == self._run.jobs:
             raise StudyError(f"all {self._run.jobs} workers failed, the last with: {self._failed[-1]}")
 
@@ -149,6 +156,9 @@ class LocalJobs:
             return job
         job.reader.join(5.0)
         if code == 0:
+            return None
+        if code in (INTERRUPTED, -signal.SIGTERM):
+            self._told_to_end += 1
             return None
         killed = code < 0
         if killed and job.restarts < MAX_RESTARTS:

@@ -23,15 +23,21 @@ from typing import Any
 from typing import TypeVar
 
 import sqlalchemy
+from optuna.exceptions import DuplicatedStudyError
 from optuna.exceptions import StorageInternalError
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
+from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 from optuna.storages._rdb import models
+from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import SQLAlchemyError
 
 from hnas.base import StorageError
+from hnas.studies.attributes import STUDY_TOKEN
 from hnas.studies.attributes import TRIAL_TOKEN
 from hnas.studies.outage import Outage
 from hnas.studies.storage_errors import is_transient
@@ -134,6 +140,39 @@ class RetryingStorage(RDBStorage):
             self._write_lock = WriteLock(self.engine)
         return self._write_lock()
 
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """Creates a study; one that turns out to exist although the answer was lost is told from somebody else's."""
+        name = study_name or f"{DEFAULT_STUDY_NAME_PREFIX}{uuid.uuid4()}"
+        token = uuid.uuid4().hex
+
+        def repeated() -> int:
+            try:
+                return self._create_study(directions, name, token)
+            except DuplicatedStudyError:
+                study_id = self.get_study_id_from_name(name)
+                if self.get_study_system_attrs(study_id).get(STUDY_TOKEN) != token:
+                    raise
+                return study_id
+
+        study_id = self._again(lambda: self._create_study(directions, name, token), repeated)
+        attribute = models.StudySystemAttributeModel
+        mine = sqlalchemy.delete(attribute).where(attribute.study_id == study_id, attribute.key == STUDY_TOKEN)
+        self.write(lambda connection: connection.execute(mine))
+        return study_id
+
+    def _create_study(self, directions: Sequence[StudyDirection], name: str, token: str) -> int:
+        try:
+            with _create_scoped_session(self.scoped_session) as session:
+                kept = [models.StudyDirectionModel(objective=at, direction=one) for at, one in enumerate(directions)]
+                study = models.StudyModel(study_name=name, directions=kept)
+                session.add(study)
+                session.flush()
+                own = {"study_id": study.study_id, "key": STUDY_TOKEN, "value_json": json.dumps(token)}
+                session.add(models.StudySystemAttributeModel(**own))
+                return int(study.study_id)
+        except IntegrityError:
+            raise DuplicatedStudyError(f"there is a study '{name}'") from None
+
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Sets a trial's state; one that the lost call had set already counts as set by this one.
 
@@ -216,7 +255,6 @@ class RetryingStorage(RDBStorage):
 
 
 _REPEATABLE = (
-    "create_new_study",
     "set_study_user_attr",
     "set_study_system_attr",
     "get_study_id_from_name",
@@ -234,10 +272,7 @@ _REPEATABLE = (
     "record_heartbeat",
     "_get_stale_trial_ids",
 )
-"""Calls that may simply be made twice: they read, or write the same again.
-
-A study whose creation is repeated is found to exist, and joined like one that somebody else created.
-"""
+"""Calls that may simply be made twice: they read, or write the same again."""
 
 
 def _retried(method: Callable[..., T]) -> Callable[..., T]:

@@ -77,11 +77,15 @@ class TrialRunner:
             DuplicateTrial: An earlier trial, that another worker runs, is at the same candidate.
         """
         trials = trial.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING))
+        # What a user asked for is searched although it was screened out before.
+        wanted = names.TRIAL_ENQUEUED in trial.user_attrs
         self._scores.update(trials)
         for other in trials:
             if other.number == trial.number or other.user_attrs.get(names.TRIAL_KEY) != candidate.key:
                 continue
             if other.state == TrialState.COMPLETE and names.TRIAL_REUSED_FROM not in other.user_attrs:
+                if wanted and names.TRIAL_SCREENED in other.user_attrs:
+                    continue
                 return other
             if other.state == TrialState.RUNNING and other.number < trial.number:
                 raise DuplicateTrial

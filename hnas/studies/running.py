@@ -54,7 +54,7 @@ def run_study(stored: StoredStudy, run: Run, progress: Progress, watcher: Watche
     """
     problem = stored.problem(run.dataset)
     stored = with_sampler(stored, make_sampler(problem))
-    evaluator = make_evaluator(stored, problem, run)
+    evaluator = make_evaluator(stored, problem, run, progress)
 
     standing = Standing(stored)
 
@@ -97,15 +97,16 @@ def make_worker(
     return Worker(stored.study, sampler, evaluate, progress, look)
 
 
-def make_evaluator(stored: StoredStudy, problem: Problem, run: Run) -> Evaluator:
+def make_evaluator(stored: StoredStudy, problem: Problem, run: Run, progress: Progress) -> Evaluator:
     """Makes the evaluator of a study, with the supernets that travel with it."""
-    return Evaluator(problem, make_store(stored, problem, Tensors(problem.dataset, accelerator(run.accelerator))))
+    tensors = Tensors(problem.dataset, accelerator(run.accelerator))
+    return Evaluator(problem, make_store(stored, problem, tensors, progress))
 
 
-def make_store(stored: StoredStudy, problem: Problem, tensors: Tensors) -> FeatureStore:
+def make_store(stored: StoredStudy, problem: Problem, tensors: Tensors, progress: Progress) -> FeatureStore:
     """Makes the store of backbone features, from the supernets that travel with the study."""
     supernets = load_supernets(stored.supernet_paths, problem.spaces, tensors.accelerator)
-    return FeatureStore(tensors, supernets, problem.settings.fusion.length, shared_features(problem.settings))
+    return FeatureStore(tensors, supernets, problem.settings.fusion.length, shared_features(problem.settings, progress))
 
 
 def _warn_if_nearly_solved(stored: StoredStudy, evaluator: Evaluator, progress: Progress) -> None:

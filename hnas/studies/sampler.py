@@ -27,8 +27,8 @@ from optuna.trial import TrialState
 from hnas.base import derive_seed
 from hnas.studies.attributes import SAMPLER_GENERATION
 from hnas.studies.attributes import SAMPLER_PARENTS_PREFIX
-from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_KEY
+from hnas.studies.attributes import TRIAL_SCREENED
 from hnas.studies.candidate import gene_values
 from hnas.studies.candidate import is_listed
 from hnas.studies.selection import latest_selection
@@ -240,13 +240,12 @@ class CandidateSampler(NSGAIISampler):
 
 
 def known_trials(study: Study) -> dict[str, int]:
-    """Returns the canonical keys that are done, running, waiting or tried in vain, each with its first trial."""
+    """Returns the canonical keys that are done in full, running or waiting, each with its first trial."""
     known: dict[str, int] = {}
     for trial in study.get_trials(deepcopy=False):
-        if TRIAL_KEY in trial.user_attrs and (
-            trial.state in _KNOWN_STATES or trial.user_attrs.get(TRIAL_GIVEN_UP, False)
-        ):
-            known.setdefault(trial.user_attrs[TRIAL_KEY], trial.number)
+        found = trial.user_attrs
+        if TRIAL_KEY in found and trial.state in _KNOWN_STATES and TRIAL_SCREENED not in found:
+            known.setdefault(found[TRIAL_KEY], trial.number)
     return known
 
 

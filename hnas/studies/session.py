@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from hnas.base import Progress
 from hnas.base import StudyError
 from hnas.studies.artifacts import StudyArtifacts
@@ -15,11 +17,12 @@ from hnas.studies.settings import SearchConfig
 from hnas.studies.storage import check_storage
 from hnas.studies.storage import is_there
 from hnas.studies.storage import open_storage
+from hnas.studies.storage import study_names
 from hnas.studies.stored import CREATION_SECONDS
-from hnas.studies.stored import exists
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
 from hnas.studies.watching import Watcher
+from hnas.studies.worker import finished_trials
 from hnas.training import accelerator
 
 
@@ -57,10 +60,16 @@ def _joined(config: SearchConfig, progress: Progress) -> StoredStudy | None:
     if config.name is None or not is_there(config.storage):
         return None
     storage = open_storage(config.storage, say=progress.say)
-    if not exists(config.name, storage):
+    known = study_names(storage)
+    if config.name not in known:
+        # Who misspelt the name of a study to be joined should know before long work.
+        near = difflib.get_close_matches(config.name, known, n=1)
+        hint = f"; there is '{near[0]}', too" if near else ""
+        progress.say(f"creating study '{config.name}': dataset {config.dataset}, device {config.device}{hint}")
         return None
     stored = open_study(config.name, storage, StudyArtifacts(storage, config.artifacts), CREATION_SECONDS)
     check_joiner(stored, config)
+    progress.say(f"joining study '{stored.name}': {len(finished_trials(stored.study))} trials so far")
     if "trials" in config.model_fields_set:
         stored.ask_for(config.trials)
     if config.enqueue:
@@ -107,7 +116,7 @@ def resume(
     if jobs < 1:
         raise StudyError(f"--jobs must be at least 1, not {jobs}")
     opened = open_storage(storage, create=False, say=progress.say)
-    stored = open_study(name, opened, StudyArtifacts(opened, artifacts))
+    stored = open_study(name, opened, StudyArtifacts(opened, artifacts), CREATION_SECONDS)
     total = trials or stored.asked_trials
     stored.ask_for(total)
     return run_study(stored, Run(total, timeout, accelerator_name, dataset, jobs), progress, watcher or Watcher())

@@ -21,20 +21,23 @@ from hnas.studies.attributes import TRIAL_DEATHS
 from hnas.studies.attributes import TRIAL_ENDED
 from hnas.studies.attributes import TRIAL_ENQUEUED
 from hnas.studies.attributes import TRIAL_ERROR
+from hnas.studies.attributes import TRIAL_FAILED_BY
 from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_KEY
 from hnas.studies.attributes import TRIAL_RETRY_OF
 from hnas.studies.attributes import TRIAL_WORKER
 from hnas.studies.machine import is_gone_from_here
+from hnas.studies.machine import process_name
 from hnas.studies.storage import grace_seconds
 from hnas.studies.storage import heartbeat_seconds
 
 ENDED_BY_ERROR = "error"
 ENDED_BY_INTERRUPT = "interrupted"
 ENDED_BY_MEMORY = "out of memory"
+ENDED_BY_MACHINE = "machine failed"
 ENDED_BY_DEATH = "worker died"
 
-_RUN_AGAIN = (ENDED_BY_ERROR, ENDED_BY_INTERRUPT, ENDED_BY_MEMORY, ENDED_BY_DEATH)
+_RUN_AGAIN = (ENDED_BY_ERROR, ENDED_BY_INTERRUPT, ENDED_BY_MEMORY, ENDED_BY_MACHINE, ENDED_BY_DEATH)
 
 MAX_DEATHS = 20
 """After so many dead workers in a row it is no accident: a candidate that kills whoever trains it is left alone."""
@@ -48,7 +51,8 @@ def requeue(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     Args:
         study: The study.
         trial: A trial in the state RUNNING.
-        reason: Why, for the trial's attributes: ``interrupted``, ``worker died``, ``error`` or ``out of memory``.
+        reason: Why, for the trial's attributes: ``interrupted``, ``worker died``, ``machine failed``, ``error`` or
+            ``out of memory``.
 
     Returns:
         Whether this call ended it; False if somebody else did first.
@@ -75,8 +79,10 @@ def _run_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
     if not genes or successor(trial.number, study.get_trials(deepcopy=False)) is not None:
         return
     # Only what went wrong by itself counts as an attempt.
-    attempt = trial.user_attrs.get(TRIAL_ATTEMPT, 1) + (1 if reason in (ENDED_BY_ERROR, ENDED_BY_MEMORY) else 0)
-    attributes = {TRIAL_RETRY_OF: trial.number, TRIAL_ATTEMPT: attempt}
+    failed = reason in (ENDED_BY_ERROR, ENDED_BY_MEMORY)
+    attributes = {TRIAL_RETRY_OF: trial.number, TRIAL_ATTEMPT: trial.user_attrs.get(TRIAL_ATTEMPT, 1) + int(failed)}
+    if failed and TRIAL_WORKER in trial.user_attrs:
+        attributes[TRIAL_FAILED_BY] = process_name(trial.user_attrs[TRIAL_WORKER])
     if reason == ENDED_BY_DEATH:
         attributes[TRIAL_DEATHS] = trial.user_attrs.get(TRIAL_DEATHS, 0) + 1
     attributes |= {name: trial.user_attrs[name] for name in (TRIAL_KEY, TRIAL_ENQUEUED) if name in trial.user_attrs}
@@ -139,7 +145,10 @@ class DeadTrials:
             return self._watch.seconds("unmarked", trial.number) > grace_seconds()
         if is_gone_from_here(mark):
             return True
-        return trial._trial_id in stale and self._watch.seconds("stale", trial.number) >= watching_seconds()
+        # Heartbeats are told to be old by our own grace period; a more patient worker's may be as old as its own.
+        own = grace_seconds()
+        grace = max(own, mark.get("grace_seconds", own))
+        return trial._trial_id in stale and self._watch.seconds("stale", trial.number) >= grace - own + grace / 4
 
     def _run_forgotten_again(self, trials: Sequence[FrozenTrial]) -> list[int]:
         """Queues again the candidates of trials that were ended to be run again, but were not queued."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import shlex
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -221,7 +222,8 @@ def read_settings(name: str, attributes: dict[str, Any]) -> Settings:
     if found is None:
         unfinished = any(key.startswith("hnas:") for key in attributes)
         why = (
-            "was cut off while it was being created; choose another name, or remove it with: optuna delete-study"
+            "was cut off while it was being created, or is being created now; wait, choose another name, or remove it "
+            f"with: optuna delete-study --study-name {shlex.quote(name)} --storage URL"
             if unfinished
             else "was not made by hnas"
         )
@@ -232,11 +234,6 @@ def read_settings(name: str, attributes: dict[str, Any]) -> Settings:
             f"it was made by hnas {attributes.get(names.STUDY_VERSION, '?')}"
         )
     return checked(Settings, json.loads(attributes[names.STUDY_SETTINGS]), f"stored with study '{name}'")
-
-
-def exists(name: str, storage: RetryingStorage) -> bool:
-    """Returns whether the database has a study of that name."""
-    return name in study_names(storage)
 
 
 def with_sampler(stored: StoredStudy, sampler: CandidateSampler) -> StoredStudy:

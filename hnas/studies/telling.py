@@ -11,8 +11,15 @@ from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
 from hnas.studies.attributes import SAMPLER_GENERATION
+from hnas.studies.attributes import TRIAL_ATTEMPT
+from hnas.studies.attributes import TRIAL_DEATHS
+from hnas.studies.attributes import TRIAL_FAILED_BY
 from hnas.studies.attributes import TRIAL_RESCUED_FROM
+from hnas.studies.attributes import TRIAL_RETRY_OF
 from hnas.studies.stale import successor
+
+_ITS_OWN = (TRIAL_RETRY_OF, TRIAL_ATTEMPT, TRIAL_DEATHS, TRIAL_FAILED_BY)
+"""What says of a trial which one it runs again, and why."""
 
 
 def tell(study: optuna.Study, trial: optuna.Trial, values: Sequence[float]) -> int | None:
@@ -55,7 +62,8 @@ def _take(storage: BaseStorage, waiting: FrozenTrial) -> bool:
 def _copy(storage: BaseStorage, trial: optuna.Trial, to: int) -> None:
     """Copies what a trial has found; it is read from memory, since an ended trial takes in no more."""
     for name, attribute in trial.user_attrs.items():
-        storage.set_trial_user_attr(to, name, attribute)
+        if name not in _ITS_OWN:
+            storage.set_trial_user_attr(to, name, attribute)
     storage.set_trial_user_attr(to, TRIAL_RESCUED_FROM, trial.number)
     for name, value in trial.params.items():
         genes = trial.distributions[name]

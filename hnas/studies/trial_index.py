@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from hnas.studies.attributes import SAMPLER_GENERATION
 from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_KEY
+from hnas.studies.attributes import TRIAL_SCREENED
 
 
 class TrialIndex:
@@ -33,6 +34,7 @@ class TrialIndex:
         self._seen = 0
         self._unfinished: list[int] = []
         self._complete_keys: set[str] = set()
+        self._screened_keys: set[str] = set()
         self._given_up_keys: set[str] = set()
         self._unfinished_keys: set[str] = set()
         self.originals: list[FrozenTrial] = []
@@ -68,8 +70,11 @@ class TrialIndex:
         self.finished.add(trial.number)
         if trial.state == TrialState.COMPLETE:
             key = trial.user_attrs.get(TRIAL_KEY) or self._key_of(trial)
-            if key not in self._complete_keys:
+            # What was screened out may be searched after all.
+            screened = TRIAL_SCREENED in trial.user_attrs
+            if key not in self._complete_keys or (key in self._screened_keys and not screened):
                 self._complete_keys.add(key)
+                self._screened_keys = self._screened_keys - {key} | ({key} if screened else set())
                 self.originals.append(trial)
         elif trial.user_attrs.get(TRIAL_GIVEN_UP, False) and TRIAL_KEY in trial.user_attrs:
             self._given_up_keys.add(trial.user_attrs[TRIAL_KEY])

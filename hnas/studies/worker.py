@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextlib import nullcontext
 
@@ -22,19 +23,24 @@ from hnas.base import terminate_as_interrupt
 from hnas.studies.attributes import TRIAL_ATTEMPT
 from hnas.studies.attributes import TRIAL_ENDED
 from hnas.studies.attributes import TRIAL_ERROR
+from hnas.studies.attributes import TRIAL_FAILED_BY
 from hnas.studies.attributes import TRIAL_GIVEN_UP
 from hnas.studies.attributes import TRIAL_REUSED_FROM
 from hnas.studies.attributes import TRIAL_WORKER
+from hnas.studies.failures import is_machines_fault
 from hnas.studies.failures import is_out_of_memory
 from hnas.studies.failures import told
 from hnas.studies.heartbeat import Heartbeat
+from hnas.studies.machine import process_name
 from hnas.studies.machine import WorkerMark
 from hnas.studies.sampler import CandidateSampler
 from hnas.studies.stale import DeadTrials
 from hnas.studies.stale import ENDED_BY_ERROR
 from hnas.studies.stale import ENDED_BY_INTERRUPT
+from hnas.studies.stale import ENDED_BY_MACHINE
 from hnas.studies.stale import ENDED_BY_MEMORY
 from hnas.studies.stale import requeue
+from hnas.studies.storage import grace_seconds
 from hnas.studies.telling import tell
 
 MAX_ATTEMPTS = 2
@@ -60,6 +66,10 @@ class DuplicateTrial(Exception):
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Returns the trials that count towards the total: those with values of their own."""
     return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+
+
+def _runs(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.RUNNING and TRIAL_WORKER in trial.user_attrs
 
 
 def _counts(trial: FrozenTrial) -> bool:
@@ -91,8 +101,10 @@ class Worker:
         self._progress = progress
         self._describe = describe
         self._dead = DeadTrials(study)
+        self._mark = WorkerMark.here(grace_seconds())
         self._failures = 0
         self._reused = 0
+        self._waits = False
 
     def run(self, total: int, timeout_seconds: float | None = None) -> None:
         """Runs trials until ``total`` have values in the whole study, or the time is up.
@@ -118,10 +130,33 @@ class Worker:
                 if done >= total:
                     return
                 if done + sum(trial.state == TrialState.RUNNING for trial in trials) < total:
+                    self._leave_failed_to_others(trials)
                     self._one_trial()
                 else:
                     # Only trials of other workers are left; should one of those die, its trial is taken over.
+                    self._say_who_is_waited_for(trials)
                     time.sleep(POLL_SECONDS)
+
+    def _say_who_is_waited_for(self, trials: Sequence[FrozenTrial]) -> None:
+        if self._waits:
+            return
+        self._waits = True
+        hosts = sorted({str(trial.user_attrs[TRIAL_WORKER]["host"]) for trial in trials if _runs(trial)})
+        self._progress.say(
+            f"the last trials run on {' and '.join(hosts) or 'another worker'}; should one's worker be gone, it runs "
+            f"again here after {grace_seconds():.0f} s or more"
+        )
+
+    def _leave_failed_to_others(self, trials: Sequence[FrozenTrial]) -> None:
+        """Lets others try again what failed here, while there are any: the fault may be this machine's."""
+        leave = getattr(self._study._storage, "leave_to_others", None)
+        if leave is None:
+            return
+        marks = [trial.user_attrs[TRIAL_WORKER] for trial in trials if _runs(trial)]
+        own = process_name(self._mark.to_json())
+        others = any(process_name(mark) != own for mark in marks)
+        waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+        leave([one._trial_id for one in waiting if others and one.user_attrs.get(TRIAL_FAILED_BY) == own])
 
     def _one_trial(self) -> None:
         trial = None
@@ -132,7 +167,7 @@ class Worker:
                 # The trials were read a moment ago.
                 with self._steady():
                     trial = self._study.ask()
-            trial.set_user_attr(TRIAL_WORKER, WorkerMark.here().to_json())
+            trial.set_user_attr(TRIAL_WORKER, self._mark.begun().to_json())
             self._sampler.join_generation(self._study, self._frozen(trial))
             with Heartbeat(self._study, trial._trial_id):
                 values = self._evaluate(trial)
@@ -152,6 +187,11 @@ class Worker:
         except Exception as error:
             if trial is None:
                 raise
+            if is_machines_fault(error):
+                message = told(error)
+                trial.set_user_attr(TRIAL_ERROR, message)
+                self._hand_back(trial, ENDED_BY_MACHINE)
+                raise StudyError(f"trial {trial.number} could not be run on this machine: {message}") from error
             self._fail(trial, error)
 
     def _tell(self, trial: optuna.Trial, values: tuple[float, ...]) -> None:
@@ -163,12 +203,12 @@ class Worker:
         self._failures = 0
         self._count_reused(trial)
 
-    def _hand_back(self, trial: optuna.Trial) -> None:
+    def _hand_back(self, trial: optuna.Trial, reason: str = ENDED_BY_INTERRUPT) -> None:
         name = self._study.study_name
         with interrupts_ignored():
             try:
                 with self._patience(LEAVING_SECONDS):
-                    handed = requeue(self._study, self._frozen(trial), ENDED_BY_INTERRUPT)
+                    handed = requeue(self._study, self._frozen(trial), reason)
             except (StorageError, SQLAlchemyError, optuna.exceptions.StorageInternalError):
                 self._progress.say(f"trial {trial.number} could not be handed back; others run it after a while")
                 return

@@ -6,6 +6,7 @@ import copy
 import datetime
 import json
 import threading
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -55,6 +56,7 @@ class WorkerStorage(_CachedStorage):
         self._writes: dict[int, Writes] = {}
         self._changed: set[int] = set()
         self._steady = False
+        self._left_to_others: frozenset[int] = frozenset()
         # The heartbeat's thread writes, too.
         self._write_lock = threading.RLock()
 
@@ -82,10 +84,16 @@ class WorkerStorage(_CachedStorage):
             if trial_id in self._own and state.is_finished():
                 self._end(trial_id, Ending(state, None if values is None else list(values), datetime.datetime.now()))
                 return True
+            if trial_id in self._left_to_others and state == TrialState.RUNNING:
+                return False
             changed = super().set_trial_state_values(trial_id, state, values)
             if changed and state == TrialState.RUNNING and trial_id not in self._own:
                 self._adopt(trial_id, self.get_trial(trial_id))
             return changed
+
+    def leave_to_others(self, trial_ids: Collection[int]) -> None:
+        """Takes these trials not from the queue, as if others had been faster; those of before may be taken again."""
+        self._left_to_others = frozenset(trial_ids)
 
     def _adopt(self, trial_id: int, trial: FrozenTrial) -> None:
         self._own[trial_id], self._writes[trial_id] = trial, Writes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import safetensors.torch
 from torch import Tensor
 
 from hnas.base import atomic_path
+from hnas.base import HnasError
 from hnas.base import locked
 from hnas.base import text_sha256
 from hnas.base import writable_folder
@@ -19,6 +21,9 @@ from hnas.base import writable_folder
 SUFFIX = ".safetensors"
 PATIENCE_SECONDS = 300.0
 """After waiting so long for another process, this one computes the value, too."""
+
+FORGOTTEN_SECONDS = 3600.0
+"""A file that is being written for longer is that of a process that was killed."""
 
 STRIPES = 2
 """Hex digits of a key's hash that choose its lock: so many locks, whatever the number of keys."""
@@ -34,11 +39,14 @@ class DiskCache:
     Args:
         folder: Where files are.
         limit_bytes: Bytes kept at the most; the newest value is kept whatever its size.
+        say: Receives a line when the disk takes no more; values are then computed and not kept.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int) -> None:
+    def __init__(self, folder: Path, limit_bytes: int, say: Callable[[str], None]) -> None:
         self._folder = writable_folder(folder)
         self._limit_bytes = limit_bytes
+        self._say = say
+        self._said = False
 
     def get(self, key: str, compute: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """Returns the tensors of ``key`` on the CPU, computed now if they are not held.
@@ -46,9 +54,6 @@ class DiskCache:
         Args:
             key: Everything that the tensors follow from.
             compute: Returns them.
-
-        Raises:
-            OSError: The disk is full, or cannot be written.
         """
         name = text_sha256(key)
         path = self._folder / f"{name}{SUFFIX}"
@@ -60,10 +65,18 @@ class DiskCache:
             if found is not None:
                 return found
             tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in compute().items()}
+            self._keep(path, tensors)
+        return tensors
+
+    def _keep(self, path: Path, tensors: dict[str, Tensor]) -> None:
+        try:
             with atomic_path(path) as temporary:
                 safetensors.torch.save_file(tensors, temporary)
-        self._make_room(path)
-        return tensors
+            self._make_room(path)
+        except (OSError, HnasError, safetensors.SafetensorError) as error:
+            if not self._said:
+                self._say(f"nothing more is kept in '{self._folder}': {error}; it is computed each time instead")
+            self._said = True
 
     @property
     def nbytes(self) -> int:
@@ -71,9 +84,12 @@ class DiskCache:
         return sum(size for _, size, _ in self._files())
 
     def _files(self) -> list[tuple[float, int, Path]]:
-        """Returns when each file was last used, its size and its path, what was used longest ago first."""
+        """Returns when each file was last used, its size and its path, what was used longest ago first.
+
+        What other processes are writing counts; pathlib's pattern finds hidden files, too.
+        """
         files = []
-        for path in self._folder.glob(f"*{SUFFIX}"):
+        for path in self._folder.glob(f"*{SUFFIX}*"):
             try:
                 status = path.stat()
             except FileNotFoundError:  # Another process made room.
@@ -84,10 +100,9 @@ class DiskCache:
     def _make_room(self, newest: Path) -> None:
         files = self._files()
         total = sum(size for _, size, _ in files)
-        for _, size, path in files:
-            if total <= self._limit_bytes:
-                return
-            if path != newest:
+        for used, size, path in files:
+            forgotten = path.suffix != SUFFIX and used < time.time() - FORGOTTEN_SECONDS
+            if forgotten or (total > self._limit_bytes and path.suffix == SUFFIX and path != newest):
                 path.unlink(missing_ok=True)
                 total -= size
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -173,3 +174,29 @@ def test_an_enqueued_trial_that_is_interrupted_runs_again_as_such(
     done = [trial for trial in stored.study.trials if trial.state == TrialState.COMPLETE]
     assert done[0].user_attrs["candidate"] == _candidate(tmp_path / "wanted.json")
     assert done[0].user_attrs[TRIAL_ENQUEUED].endswith("wanted.json") and TRIAL_ENQUEUED not in done[1].user_attrs
+
+
+def test_what_was_screened_out_or_given_up_is_searched_where_a_user_wants_it(
+    quick: dict[str, Any], tmp_path: Path
+) -> None:
+    name = write(tmp_path / "wanted.json")
+    stored, _ = search(quick, name)
+    study, first = stored.study, stored.study.trials[0]
+    # As if the rule had screened it out: its values are those of late fusion.
+    attributes = {name: value for name, value in first.user_attrs.items() if name != TRIAL_ENQUEUED}
+    study._storage.delete_study(study._study_id)
+    stored, _ = search(quick, trials=1)
+    study = stored.study
+    study.add_trial(
+        optuna.trial.create_trial(
+            params=first.params,
+            distributions=first.distributions,
+            values=[0.1, 9.0],
+            user_attrs=attributes | {"screened": {"chance": 0.05, "searches": 30}},
+        )
+    )
+    stored, said = search(quick, name, trials=3)
+    assert not any("is not enqueued" in line for line in said)
+    (again,) = [trial for trial in stored.study.trials if TRIAL_ENQUEUED in trial.user_attrs]
+    assert (again.state, again.params) == (TrialState.COMPLETE, first.params)
+    assert "reused_from" not in again.user_attrs and again.values != [0.1, 9.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from optuna.trial import TrialState
 import hnas
 from hnas.base import StudyError
 from hnas.studies import Evaluator
+from hnas.studies import list_studies
 from hnas.studies import SearchConfig
+from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.failures import is_out_of_memory
 from hnas.studies.failures import told
+from hnas.studies.machine import WorkerMark
 from hnas.studies.stale import MAX_DEATHS
 from hnas.studies.stale import requeue
 
@@ -109,3 +113,64 @@ def test_deaths_are_not_failures_of_the_candidate(quick: dict[str, Any], monkeyp
     (waiting,) = [other for other in study.trials if other.state == TrialState.WAITING]
     assert waiting.user_attrs.get("attempt", 1) == 1
     assert waiting.user_attrs.get("deaths", 0) == 0, "only deaths in a row count"
+
+
+def full_disk() -> None:
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    except OSError as error:
+        raise hnas.HnasError("the folder '/cache' takes no files") from error
+
+
+def test_a_machine_that_cannot_work_hands_the_trial_back_and_spends_no_attempt(
+    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_once(monkeypatch, full_disk)
+    with pytest.raises(StudyError, match=r"could not be run on this machine.*takes no files"):
+        hnas.search(SearchConfig(name="s", **quick))
+    stored = hnas.search(SearchConfig(name="s", storage=quick["storage"]))
+    first, again = stored.study.trials[:2]
+    assert (first.state, first.user_attrs["ended"]) == (TrialState.FAIL, "machine failed")
+    assert (again.user_attrs["retry_of"], again.user_attrs["attempt"]) == (0, 1)
+    assert (again.state, again.params) == (TrialState.COMPLETE, first.params)
+
+
+def test_what_failed_here_is_tried_again_by_others_while_there_are_any(
+    quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker runs a long trial; this one goes on with other candidates, and tries it again when it is alone."""
+    stored = hnas.search(SearchConfig(name="s", **quick | {"trials": 1}))
+    study = stored.study
+    other = study.ask()
+    other.suggest_int("image.depth", 2, 4)
+    other.set_user_attr("worker", {**WorkerMark.here(120.0).to_json(), "machine": "elsewhere"})
+    study._storage.record_heartbeat(other._trial_id)
+    fail_once(monkeypatch, too_large)
+    # The whole total but one is the other's: what failed waits for it.
+    hnas.search(SearchConfig(name="s", storage=quick["storage"], trials=3, timeout=6.0))
+    (failed,) = [trial for trial in study.trials if "error" in trial.user_attrs]
+    (waiting,) = study.get_trials(states=(TrialState.WAITING,))
+    assert waiting.user_attrs["retry_of"] == failed.number
+    study.tell(other.number, state=TrialState.FAIL)
+    hnas.search(SearchConfig(name="s", storage=quick["storage"], trials=4))
+    assert study.trials[waiting.number].state == TrialState.COMPLETE
+
+
+def test_half_a_study_does_not_block_its_name(quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = StudyArtifacts.upload
+
+    def fails(self: StudyArtifacts, *arguments: Any) -> None:
+        monkeypatch.setattr(StudyArtifacts, "upload", upload)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(StudyArtifacts, "upload", fails)
+    with pytest.raises(OSError, match="No space"):
+        hnas.search(SearchConfig(name="s", **quick))
+    assert list_studies(quick["storage"]) == []
+    assert hnas.search(SearchConfig(name="s", **quick)).name == "s"
+
+
+def test_a_folder_that_takes_no_files_is_told_before_a_study_is_made(quick: dict[str, Any]) -> None:
+    with pytest.raises(hnas.HnasError, match="/proc"):
+        hnas.search(SearchConfig(name="s", **quick | {"artifacts": "/proc/files"}))
+    assert hnas.search(SearchConfig(name="s", **quick)).name == "s"

@@ -104,7 +104,7 @@ def test_a_live_trial_is_left_alone(quick: dict[str, Any]) -> None:
     stored = hnas.search(hnas.SearchConfig(name="s", **quick))
     study = stored.study
     trial = study.ask()
-    trial.set_user_attr(TRIAL_WORKER, WorkerMark.here().to_json())
+    trial.set_user_attr(TRIAL_WORKER, WorkerMark.here(120.0).to_json())
     assert DeadTrials(study).run_again() == []
     assert study.trials[trial.number].state == TrialState.RUNNING
 
@@ -113,7 +113,7 @@ def test_a_later_process_of_the_same_id_is_not_taken_for_the_worker(quick: dict[
     study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
     trial = study.ask()
     trial.suggest_int("image.depth", 2, 4)
-    mark = {**WorkerMark.here().to_json(), "process_started": 1.0}
+    mark = {**WorkerMark.here(120.0).to_json(), "process_started": 1.0, "process_ticks": 1}
     trial.set_user_attr(TRIAL_WORKER, mark)
     assert DeadTrials(study).run_again() == [trial.number]
     assert study.trials[trial.number].state == TrialState.FAIL
@@ -124,11 +124,11 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HNAS_GRACE_SECONDS", "1")
 
 
-def elsewhere(study: optuna.Study) -> optuna.Trial:
+def elsewhere(study: optuna.Study, grace_seconds: float = 1.0) -> optuna.Trial:
     """Returns a trial that a worker of another machine runs and that has beaten once."""
     trial = study.ask()
     trial.suggest_int("image.depth", 2, 4)
-    trial.set_user_attr(TRIAL_WORKER, {**WorkerMark.here().to_json(), "machine": "elsewhere"})
+    trial.set_user_attr(TRIAL_WORKER, {**WorkerMark.here(grace_seconds).to_json(), "machine": "elsewhere"})
     study._storage.record_heartbeat(trial._trial_id)
     return trial
 
@@ -142,6 +142,27 @@ def test_a_trial_of_another_machine_waits_for_its_grace_and_is_watched(quick: di
     assert dead.run_again() == []  # It looks dead for the first time.
     time.sleep(0.4)
     assert dead.run_again() == [trial.number]
+
+
+@pytest.mark.usefixtures("short_grace")
+def test_a_worker_with_a_longer_grace_period_may_be_silent_for_longer(quick: dict[str, Any]) -> None:
+    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+    trial, dead = elsewhere(study, grace_seconds=3.0), DeadTrials(study)
+    begun = time.monotonic()
+    while not (found := dead.run_again()):
+        assert time.monotonic() - begun < 20
+        time.sleep(0.2)
+    assert found == [trial.number]
+    assert time.monotonic() - begun > 3.0
+
+
+def test_setting_the_clock_makes_nobody_dead(quick: dict[str, Any]) -> None:
+    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+    trial, mark = study.ask(), WorkerMark.here(120.0).to_json()
+    if mark["process_ticks"] is None:
+        pytest.skip("this system tells when a process was started by its clock alone")
+    trial.set_user_attr(TRIAL_WORKER, mark | {"process_started": mark["process_started"] - 86400})
+    assert DeadTrials(study).run_again() == []
 
 
 @pytest.mark.usefixtures("short_grace")
@@ -177,12 +198,31 @@ def test_the_result_of_a_trial_that_was_taken_for_dead_is_kept_once(quick: dict[
     assert tell(study, trial, (0.5, 1.5)) is None  # Somebody else has it.
 
 
+@pytest.mark.usefixtures("short_grace")
+def test_the_result_of_a_second_attempt_that_was_taken_for_dead_is_kept_as_the_third(quick: dict[str, Any]) -> None:
+    study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
+    first = elsewhere(study)
+    requeue(study, study.trials[first.number], "worker died")
+    second = elsewhere(study)
+    assert study.trials[second.number].user_attrs["retry_of"] == first.number
+    requeue(open_stored("s", quick["storage"]).study, study.trials[second.number], "worker died")
+    third = tell(study, second, (0.5, 1.5))
+    assert third is not None
+    kept = study.trials[third]
+    assert (kept.state, kept.user_attrs["retry_of"]) == (TrialState.COMPLETE, second.number)
+    dead = DeadTrials(study)
+    for _ in range(2):
+        assert dead.run_again() == []
+        time.sleep(0.5)
+    assert not study.get_trials(states=(TrialState.WAITING,))
+
+
 def test_a_trial_run_again_brings_no_constraint_along(quick: dict[str, Any]) -> None:
     study = hnas.search(hnas.SearchConfig(name="s", **quick)).study
     trial = study.ask()
     trial.suggest_int("image.depth", 2, 4)
     trial.set_constraint("latency", 5.0)
-    trial.set_user_attr(TRIAL_WORKER, {**WorkerMark.here().to_json(), "process_started": 1.0})
+    trial.set_user_attr(TRIAL_WORKER, {**WorkerMark.here(120.0).to_json(), "process_started": 1.0, "process_ticks": 1})
     DeadTrials(study).run_again()
     (waiting,) = study.get_trials(states=(TrialState.WAITING,))
     assert waiting.constraints == {}

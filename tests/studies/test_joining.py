@@ -191,3 +191,15 @@ def test_workers_that_cannot_work_end_with_their_reason(quick: dict[str, Any], t
     with pytest.raises(StudyError, match=r"all 2 workers failed.*none\.h5"):
         LocalJobs(stored, run, progress, lambda: "").run()
     assert any("none.h5" in line for line in said)
+
+
+def test_workers_that_are_told_to_end_have_not_failed(quick: dict[str, Any], tmp_path: Path) -> None:
+    config = write_config(quick, tmp_path, trials=6, epochs=1000)
+    process = hnas_command("search", "s", "--config", str(config), "--jobs", "2", cwd=tmp_path)
+    for worker in wait_for(lambda: len(found := running(quick["storage"])) == 2 and found):
+        os.kill(worker, signal.SIGTERM)
+    code, _, errors = end(process)
+    assert code == 130, errors
+    assert "failed" not in errors
+    trials = open_stored("s", quick["storage"]).study.trials
+    assert [trial.state for trial in trials].count(TrialState.WAITING) == 2

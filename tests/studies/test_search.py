@@ -90,7 +90,7 @@ def test_what_learns_reads_only_its_split(
     from hnas.studies import Tensors
     from hnas.training import accelerator
 
-    store = make_store(stored, problem, Tensors(problem.dataset, accelerator("cpu")))
+    store = make_store(stored, problem, Tensors(problem.dataset, accelerator("cpu")), hnas.Progress())
     candidate = next(
         candidate
         for candidate in (problem.strategy.decode(trial.params) for trial in trials_of(stored))

@@ -21,7 +21,7 @@ from hnas.studies import Tensors
 
 def cpu_store(stored: Any) -> tuple[Any, Any]:
     problem = stored.problem()
-    return problem, make_store(stored, problem, Tensors(problem.dataset, torch.device("cpu")))
+    return problem, make_store(stored, problem, Tensors(problem.dataset, torch.device("cpu")), hnas.Progress())
 
 
 def test_streamed_inputs_give_the_features_of_held_ones(quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def test_poisoned_val_and_test_leave_learned_networks_their_thresholds(study: St
 
 def opened(stored: StoredStudy) -> tuple[Evaluator, FeatureStore, Any]:
     problem = stored.problem()
-    store = make_store(stored, problem, Tensors(problem.dataset, torch.device("cpu")))
+    store = make_store(stored, problem, Tensors(problem.dataset, torch.device("cpu")), hnas.Progress())
     return Evaluator(problem, store), store, problem
 
 

@@ -11,6 +11,7 @@ import optuna
 import pytest
 import sqlalchemy
 from optuna.distributions import IntDistribution
+from optuna.exceptions import DuplicatedStudyError
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.testing.pytest_storages import StorageTestCase
@@ -179,6 +180,10 @@ def test_a_lost_answer_is_not_asked_for_twice(postgres: PostgresServer, monkeypa
 
     sqlalchemy.event.listen(storage.database.engine, "commit", break_after_commit)
 
+    broken.append("the creation of a study")
+    assert storage.create_new_study([StudyDirection.MINIMIZE], "another") == 2
+    with pytest.raises(DuplicatedStudyError):
+        storage.create_new_study([StudyDirection.MINIMIZE], "another")
     broken.append("creation")
     trial = storage.create_new_trial(1)
     assert [frozen.number for frozen in storage.get_all_trials(1)] == [0]
