@@ -80,16 +80,12 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _message(error: Exception) -> str | None:
     """Returns what to tell of an error that a user can mend; None for one that is a fault of ours."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from hnas.base import HnasError
+    from hnas.studies import storage_failure
 
     if isinstance(error, HnasError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f" '{error.filename}'" if error.filename else ""
         return f"{error.strerror}:{where}" if where else error.strerror
-    if isinstance(error, SQLAlchemyError) or type(error).__name__ == "StorageInternalError":
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        return f"the study database failed: {reason}; what was finished is kept: hnas resume goes on"
-    return None
+    return storage_failure(error)

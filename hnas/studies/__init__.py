@@ -68,11 +68,13 @@ from hnas.studies.settings import read_config
 from hnas.studies.settings import Recipes
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
-from hnas.studies.storage import DEFAULT_STORAGE
 from hnas.studies.storage import open_storage
 from hnas.studies.storage import storage_url
 from hnas.studies.storage_check import check_database
 from hnas.studies.storage_check import StorageCheck
+from hnas.studies.storage_errors import storage_failure
+from hnas.studies.storage_url import DEFAULT_STORAGE
+from hnas.studies.storage_url import shown_storage
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
 from hnas.studies.strategy import strategies
@@ -163,6 +165,8 @@ __all__ = [
     "scored_by",
     "search",
     "show",
+    "shown_storage",
+    "storage_failure",
     "storage_url",
     "strategies",
     "study_points",

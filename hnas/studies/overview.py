@@ -16,6 +16,7 @@ from hnas.studies.front import study_hypervolume
 from hnas.studies.picking import pick
 from hnas.studies.storage import open_storage
 from hnas.studies.storage import study_names
+from hnas.studies.storage_url import DEFAULT_STORAGE
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
 from hnas.studies.worker import finished_trials
@@ -34,7 +35,7 @@ class StudyLine:
     created: str
 
 
-def list_studies(storage: str = "sqlite:///hnas.db") -> list[StudyLine]:
+def list_studies(storage: str = DEFAULT_STORAGE) -> list[StudyLine]:
     """Returns the studies of a database that hnas made, by name.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable
@@ -15,32 +14,35 @@ import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
-from sqlalchemy.engine import make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import ProgrammingError
 
 from hnas.base import StorageError
 from hnas.studies.retrying import RetryingStorage
-from hnas.studies.storage_errors import cannot_open
+from hnas.studies.storage_errors import explained
 from hnas.studies.storage_errors import is_starting
 from hnas.studies.storage_errors import is_transient
+from hnas.studies.storage_errors import no_sqlite
 from hnas.studies.storage_errors import shown
-
-DEFAULT_STORAGE = "sqlite:///hnas.db"
-"""A SQLite file in the working folder."""
+from hnas.studies.storage_url import DEFAULT_STORAGE
+from hnas.studies.storage_url import optuna_url
+from hnas.studies.storage_url import parse_url
 
 GRACE_SECONDS = 120.0
 """A trial of another host whose heartbeat is older than this is run again; ``$HNAS_GRACE_SECONDS`` changes it."""
+
+MAX_GRACE_SECONDS = 1e9
+"""What clocks and databases can still reckon with."""
 
 POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_recycle": 1800, "pool_size": 1, "max_overflow": 2}
 """A worker keeps one connection; its heartbeat takes a second one at times."""
 
 CONNECTIONS_PER_WORKER = 2
+
+CONNECTIONS_PER_CALL = 2
+"""A call with ``--jobs`` counts its workers' trials, and keeps the study's page, beside them."""
 
 TIMEOUTS: dict[str, dict[str, Any]] = {
     "psycopg": {
@@ -49,23 +51,20 @@ TIMEOUTS: dict[str, dict[str, Any]] = {
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "tcp_user_timeout": 60_000,
-        # A worker that is stopped in the middle of a transaction holds its locks no longer than this.
-        "options": "-c idle_in_transaction_session_timeout=60000",
     },
     "pymysql": {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60},
     "pysqlite": {"timeout": 60},
 }
-"""A network that is gone says nothing: a call that has waited this long is given up (and made again)."""
+"""A network that is gone says nothing: a call that has waited this long is given up (and made again).
+
+What a user's URL says of any of these counts instead.
+"""
+
+IDLE_TRANSACTION = "idle_in_transaction_session_timeout"
+IDLE_TRANSACTION_MS = 60_000
+"""A worker that is stopped in the middle of a transaction holds its locks in PostgreSQL no longer than this."""
 
 ATTEMPTS = 6
-
-_SPELLINGS = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mysql+pymysql",
-}
-_EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
 
 
 def grace_seconds() -> float:
@@ -75,8 +74,8 @@ def grace_seconds() -> float:
         seconds = GRACE_SECONDS if text is None else float(text)
     except ValueError:
         seconds = 0.0
-    if seconds < 1:
-        raise StorageError(f"HNAS_GRACE_SECONDS must be a number of seconds, at least 1, not '{text}'")
+    if not 1 <= seconds <= MAX_GRACE_SECONDS:  # NaN is neither.
+        raise StorageError(f"HNAS_GRACE_SECONDS must be a number of seconds from 1 to 1e9, not '{text}'")
     return seconds
 
 
@@ -103,15 +102,10 @@ def open_storage(
     url = parse_url(text)
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite:
-        _check_sqlite_file(url, create)
+        check_sqlite_file(url, create)
     try:
-        storage = _connect(url, say, patience_seconds)
-    except ImportError as error:
-        raise missing_driver(url) from error
-    except (DBAPIError, OSError, StorageInternalError) as error:
-        if sqlite and "not a database" in str(error):
-            raise StorageError(f"'{url.database}' is {_NO_DATABASE}") from None
-        raise cannot_open(url, error) from None
+        with explained(url):
+            storage = _connect(url, say, patience_seconds)
     except RuntimeError as error:
         raise StorageError(f"storage '{shown(url)}' has another schema version: {UPGRADE}") from error
     if sqlite:
@@ -130,8 +124,7 @@ def _connect(url: URL, say: Callable[[str], None] | None, patience_seconds: floa
                 # Heartbeats are marked experimental in Optuna; hnas writes and reads them itself.
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 return RetryingStorage(
-                    # Optuna fills braces in with its schema version.
-                    url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
+                    optuna_url(url),
                     say,
                     engine_kwargs=engine_arguments(url),
                     heartbeat_interval=max(1, round(heartbeat_seconds())),
@@ -147,9 +140,27 @@ def _connect(url: URL, say: Callable[[str], None] | None, patience_seconds: floa
 
 
 def engine_arguments(url: URL) -> dict[str, Any]:
-    """Returns what SQLAlchemy is told of connections: how many, and how long they may be silent."""
+    """Returns what SQLAlchemy is told of connections: how many, how long they may be silent, and what they begin with.
+
+    What the URL says itself is left to it.
+    """
     timeouts = TIMEOUTS.get(url.get_driver_name(), {})
-    return {"connect_args": timeouts, **({} if url.get_backend_name() == "sqlite" else POOL)}
+    arguments: dict[str, Any] = {
+        "connect_args": {name: value for name, value in timeouts.items() if name not in url.query}
+    }
+    if url.get_backend_name() != "sqlite":
+        arguments |= POOL
+    if url.get_driver_name() == "psycopg" and IDLE_TRANSACTION not in str(url.query.get("options", "")):
+        arguments["pool_events"] = [(_limit_idle_transactions, "connect")]
+    return arguments
+
+
+def _limit_idle_transactions(connection: Any, _: object) -> None:
+    """Limits a new connection to PostgreSQL; said as a start-up option, PgBouncer would refuse the connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET {IDLE_TRANSACTION} = {IDLE_TRANSACTION_MS}")
+    # The driver has begun a transaction; what is set in one that is rolled back is lost.
+    connection.commit()
 
 
 def _made_by_another(error: Exception) -> bool:
@@ -163,8 +174,9 @@ def check_storage(text: str) -> None:
         StorageError: As for `open_storage`.
     """
     url = parse_url(text)
+    grace_seconds()
     if url.get_backend_name() == "sqlite":
-        _check_sqlite_file(url, create=True)
+        check_sqlite_file(url, create=True)
         path = Path(url.database or "")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise StorageError(f"the database '{path}' cannot be written; choose another place with --storage")
@@ -179,64 +191,30 @@ def is_there(text: str) -> bool:
     return url.get_backend_name() != "sqlite" or Path(url.database or "").exists()
 
 
-def parse_url(text: str) -> URL:
-    """Reads a storage URL, or the path of a SQLite file.
+def check_sqlite_file(url: URL, create: bool) -> None:
+    """Checks that a file can be the database, as far as that is seen without opening it.
+
+    Args:
+        url: Of SQLite.
+        create: Whether it may be made yet.
 
     Raises:
-        StorageError: It is neither, or its database is not known; gives the right spelling.
+        StorageError: It is missing, or something else; says what to do.
     """
-    if "://" not in text:
-        if re.match(r"^[\w+]{2,}:", text):  # One letter is a drive.
-            raise StorageError(f"'{_without_password(text)}' is no storage URL; {_KNOWN}")
-        return make_url(f"sqlite:///{text}")
-    scheme, _, rest = text.partition("://")
-    if scheme in _SPELLINGS:
-        raise StorageError(f"write the storage URL with its driver: {_SPELLINGS[scheme]}://{_without_password(rest)}")
-    try:
-        url = make_url(text)
-        url.get_dialect()
-    except NoSuchModuleError:
-        raise StorageError(f"unknown kind of database '{scheme}' in the storage URL; {_KNOWN}") from None
-    except (ArgumentError, ValueError):
-        raise StorageError(f"'{scheme}://{_without_password(rest)}' is no storage URL; {_KNOWN}") from None
-    if url.get_backend_name() != "sqlite" and not url.database:
-        raise StorageError(f"the storage URL '{shown(url)}' names no database: end it with /NAME")
-    return url
-
-
-_KNOWN = "known are sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/NAME and mysql+pymysql://..."
-
-
-def missing_driver(url: URL) -> StorageError:
-    """Returns the error for a database whose Python package is not installed."""
-    extra = _EXTRAS.get(url.get_driver_name())
-    remedy = f"install it with: pip install 'hnas[{extra}]'" if extra else "install the driver that the URL names"
-    return StorageError(f"storage '{shown(url)}' needs a database driver that is not installed; {remedy}")
-
-
-def _without_password(rest: str) -> str:
-    rest = re.sub(r"((?:pass|secret|key|token)\w*=)[^&]*", r"\1***", rest, flags=re.IGNORECASE)
-    return re.sub(r"([^:@/]*):.*@", r"\1:***@", rest)
-
-
-def _check_sqlite_file(url: URL, create: bool) -> None:
     if not url.database or url.database == ":memory:":
-        raise StorageError("a study needs a database that stays: give a file, for instance sqlite:///hnas.db")
+        raise StorageError(f"a study needs a database that stays: give a file, for instance {DEFAULT_STORAGE}")
     path = Path(url.database)
     if not path.exists():
         if not create:
-            raise StorageError(f"no study database '{path}'; run 'hnas search' first, or name one with --storage")
+            raise StorageError(f"no study database '{path}'; name another one, or run 'hnas search', which makes it")
         if not path.parent.is_dir():
             raise StorageError(f"cannot make the database '{path}': the folder '{path.parent}' does not exist")
     # Nothing here opens the file beside SQLite: closing it would drop the locks that SQLite holds in this process, and
     # another process could take the write-ahead log away (https://www.sqlite.org/howtocorrupt.html, section 2.2).
     elif not path.is_file():
-        raise StorageError(f"'{path}' is {_NO_DATABASE}")
+        raise no_sqlite(path)
     elif not os.access(path, os.R_OK):
         raise StorageError(f"cannot read the database '{path}'; see its permissions")
-
-
-_NO_DATABASE = "not a SQLite database; name another file with --storage"
 
 
 def _use_wal(storage: RDBStorage) -> None:

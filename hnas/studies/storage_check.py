@@ -5,23 +5,22 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import sqlalchemy
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
 
-from hnas.base import StorageError
+from hnas.studies.storage import check_sqlite_file
+from hnas.studies.storage import CONNECTIONS_PER_CALL
 from hnas.studies.storage import CONNECTIONS_PER_WORKER
 from hnas.studies.storage import engine_arguments
-from hnas.studies.storage import missing_driver
-from hnas.studies.storage import parse_url
 from hnas.studies.storage import UPGRADE
-from hnas.studies.storage_errors import cannot_open
+from hnas.studies.storage_errors import explained
 from hnas.studies.storage_errors import shown
+from hnas.studies.storage_url import optuna_url
+from hnas.studies.storage_url import parse_url
 
 ROUND_TRIPS = 21
 
@@ -41,6 +40,7 @@ class StorageCheck:
         connections_used: How many are open now, this check's own left out.
         workers: How many workers are asked about.
         connections_needed: How many they may need together.
+        connections_per_call: How many more a call with several workers (``--jobs``) may need for itself.
         studies: How many studies there are.
         remedies: What to do about what is not as it should be; empty if all is well.
     """
@@ -54,6 +54,7 @@ class StorageCheck:
     connections_used: int | None
     workers: int
     connections_needed: int
+    connections_per_call: int
     studies: int
     remedies: tuple[str, ...]
 
@@ -69,20 +70,15 @@ def check_database(text: str, workers: int = 1) -> StorageCheck:
         StorageError: It is misspelt or cannot be reached; says what to do.
     """
     url = parse_url(text)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise StorageError(f"no study database '{url.database}'; the first 'hnas search' makes it")
-    try:
+    if url.get_backend_name() == "sqlite":
+        check_sqlite_file(url, create=False)
+    with explained(url):
         engine = sqlalchemy.create_engine(url, **engine_arguments(url))
-    except ImportError:
-        raise missing_driver(url) from None
-    try:
-        with engine.connect() as connection:
-            found = _look(url, connection, workers)
-    except (DBAPIError, OSError) as error:
-        raise cannot_open(url, error) from None
-    finally:
-        engine.dispose()
-    return found
+        try:
+            with engine.connect() as connection:
+                return _look(url, connection, workers)
+        finally:
+            engine.dispose()
 
 
 def _look(url: URL, connection: Connection, workers: int) -> StorageCheck:
@@ -109,6 +105,7 @@ def _look(url: URL, connection: Connection, workers: int) -> StorageCheck:
         connections_used=used,
         workers=workers,
         connections_needed=needed,
+        connections_per_call=CONNECTIONS_PER_CALL,
         studies=0 if schema == "missing" else int(_number(connection, "SELECT count(*) FROM studies")),
         remedies=tuple(remedies),
     )
@@ -132,7 +129,7 @@ def _schema(url: URL, connection: Connection) -> tuple[Literal["made", "missing"
     if not {"version_info", "alembic_version"} <= tables:
         return "other", None, "a later one"
     storage = RDBStorage(
-        url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}"),
+        optuna_url(url),
         engine_kwargs=engine_arguments(url),
         skip_compatibility_check=True,
         skip_table_creation=True,

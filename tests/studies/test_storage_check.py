@@ -33,6 +33,7 @@ def test_a_database_before_and_after_its_first_use(server: Server) -> None:
     assert before.server.startswith(("PostgreSQL ", "MariaDB "))
     assert 0 < before.round_trip_ms < 1000
     assert before.connections_needed == 8
+    assert before.connections_per_call > 0
     assert PASSWORD not in repr(before)
     storage = open_storage(url)
     storage.create_new_study([StudyDirection.MINIMIZE])
@@ -84,6 +85,14 @@ def test_what_is_wrong_is_told_in_one_line_without_the_password(server: Server) 
             assert caught.value.__suppress_context__
 
 
+def test_what_a_server_says_of_an_option_is_told_without_its_value(postgres: PostgresServer) -> None:
+    url = postgres.database() + "?options=-c work_mem=hns-other"
+    for use in (open_storage, check_database):
+        with pytest.raises(StorageError, match="work_mem") as caught:
+            use(url)
+        assert "hns-" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "extra"),
     [("postgresql+psycopg://me:hns-secret@host/db", "postgres"), ("mysql+pymysql://me:hns-secret@host/db", "mysql")],
@@ -105,6 +114,12 @@ def test_a_sqlite_file(tmp_path: Path) -> None:
     found = check_database(str(path), workers=2)
     assert (found.schema, found.connections_limit) == ("made", None)
     assert "PostgreSQL" in found.remedies[0]
+
+
+def test_another_file_is_told_from_a_database(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("these are notes, not a database" * 99)
+    with pytest.raises(StorageError, match="not a SQLite database"):
+        check_database(str(tmp_path / "notes.db"))
 
 
 def test_mariadb_is_told_from_mysql(mariadb: MariadbServer) -> None:
