@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 from hnas.base import cache_folder
@@ -15,8 +16,8 @@ VARIABLE = "HNAS_FEATURE_CACHE_GB"
 DEFAULT_GB = 8.0
 
 
-def shared_features(settings: Settings, progress: Progress) -> SharedFeatures | None:
-    """Returns where a study's features are kept, bounded by ``$HNAS_FEATURE_CACHE_GB``; None where that is 0.
+def cache_limit_gb() -> float:
+    """Returns how large the features on disk may become (``$HNAS_FEATURE_CACHE_GB``); 0: none are kept.
 
     Raises:
         SettingsError: The variable is no number of gigabytes.
@@ -26,8 +27,18 @@ def shared_features(settings: Settings, progress: Progress) -> SharedFeatures | 
         limit_gb = float(text) if text else DEFAULT_GB
     except ValueError:
         limit_gb = -1.0
-    if not limit_gb >= 0:
+    if not (math.isfinite(limit_gb) and limit_gb >= 0):
         raise SettingsError(f"{VARIABLE} must be a number of gigabytes, or 0 to keep no features on disk, not '{text}'")
+    return limit_gb
+
+
+def shared_features(settings: Settings, progress: Progress) -> SharedFeatures | None:
+    """Returns where a study's features are kept; None where none are.
+
+    Raises:
+        SettingsError: As for `cache_limit_gb`.
+    """
+    limit_gb = cache_limit_gb()
     if limit_gb == 0:
         return None
     origin = {

@@ -10,6 +10,7 @@ from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.creating import create
 from hnas.studies.enqueue import enqueue
 from hnas.studies.enqueue import wanted_candidates
+from hnas.studies.feature_folder import cache_limit_gb
 from hnas.studies.jobs import Run
 from hnas.studies.joining import check_joiner
 from hnas.studies.running import run_study
@@ -18,6 +19,7 @@ from hnas.studies.storage import check_storage
 from hnas.studies.storage import is_there
 from hnas.studies.storage import open_storage
 from hnas.studies.storage import study_names
+from hnas.studies.storage_url import DEFAULT_STORAGE
 from hnas.studies.stored import CREATION_SECONDS
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
@@ -46,6 +48,7 @@ def search(config: SearchConfig, progress: Progress | None = None, watcher: Watc
     progress = progress or Progress()
     accelerator(config.accelerator)
     check_storage(config.storage)
+    cache_limit_gb()
     stored = None
     while stored is None:
         stored = _joined(config, progress) or create(config, progress)
@@ -81,7 +84,7 @@ def _joined(config: SearchConfig, progress: Progress) -> StoredStudy | None:
 def resume(
     name: str,
     *,
-    storage: str = "sqlite:///hnas.db",
+    storage: str = DEFAULT_STORAGE,
     trials: int | None = None,
     timeout: float | None = None,
     dataset: str | None = None,
@@ -115,6 +118,7 @@ def resume(
         raise StudyError(f"--trials must be at least 1, not {trials}")
     if jobs < 1:
         raise StudyError(f"--jobs must be at least 1, not {jobs}")
+    cache_limit_gb()
     opened = open_storage(storage, create=False, say=progress.say)
     stored = open_study(name, opened, StudyArtifacts(opened, artifacts), CREATION_SECONDS)
     total = trials or stored.asked_trials
@@ -123,7 +127,7 @@ def resume(
 
 
 def open_stored(
-    name: str, storage: str = "sqlite:///hnas.db", artifacts: str | None = None, patience_seconds: float = 0.0
+    name: str, storage: str = DEFAULT_STORAGE, artifacts: str | None = None, patience_seconds: float = 0.0
 ) -> StoredStudy:
     """Opens a study of a database that exists.
 

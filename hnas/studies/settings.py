@@ -22,11 +22,15 @@ from pydantic import ValidationError
 
 from hnas.base import SettingsError
 from hnas.fusion import SearchRecipe
+from hnas.studies.storage_url import DEFAULT_STORAGE
 from hnas.studies.threshold_setting import Threshold
 from hnas.training import Recipe
 
 M = TypeVar("M", bound=BaseModel)
 Objective = Literal["score", "latency", "energy"]
+MAX_NAME = 512
+"""Letters in the name of a study: what Optuna's tables hold."""
+
 ScoreName = Literal["metric", "log_loss"]
 
 
@@ -164,7 +168,7 @@ class SearchConfig(_Model):
     """What a user may ask of a search; whatever is left out follows from the dataset and the device.
 
     Attributes:
-        name: Name of the study; the next free name by default.
+        name: Name of the study, of at most 512 letters; the next free name by default.
         dataset: An embedded dataset's name, or a dataset file.
         device: ``host``, a device's name, or a cost-table file.
         storage: An SQLAlchemy URL, or a SQLite file.
@@ -193,10 +197,10 @@ class SearchConfig(_Model):
         enqueue: Published networks or architecture files whose backbones and size of fusion are to be tried first.
     """
 
-    name: str | None = None
+    name: str | None = Field(None, max_length=MAX_NAME)
     dataset: str = "digits"
     device: str = "host"
-    storage: str = "sqlite:///hnas.db"
+    storage: str = DEFAULT_STORAGE
     artifacts: str | None = None
     trials: int = Field(30, ge=1)
     timeout: float | None = Field(None, gt=0)
