@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,14 +14,19 @@ from hnas.cli.options import accelerator_option
 from hnas.cli.options import artifacts_option
 from hnas.cli.options import dataset_again_option
 from hnas.cli.options import jobs_option
+from hnas.cli.options import STORAGE
 from hnas.cli.options import storage_option
 from hnas.cli.options import STORAGE_VARIABLE
 from hnas.cli.options import supernet_option
 from hnas.cli.options import threshold_option
 from hnas.cli.output import json_option
+from hnas.cli.remedies import study_command
+
+if TYPE_CHECKING:
+    from hnas.cli.known_page import KnownPage
 
 _TRIALS = click.IntRange(min=1)
-_TIMEOUT = "Begin no trial after this; set-up and the final scoring of the front come on top."
+_TIMEOUT = "Begin no trial after this; set-up and final scoring come on top."
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
@@ -32,7 +40,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     metavar="URL",
     envvar=STORAGE_VARIABLE,
     show_envvar=True,
-    help="Study database: an SQLAlchemy URL or a SQLite file.  [default: sqlite:///hnas.db]",
+    help=f"Study database: an SQLAlchemy URL or a SQLite file.  [default: {STORAGE}]",
 )
 @artifacts_option
 @click.option("--trials", type=_TRIALS, help="Total of trials with values.  [default: 30]")
@@ -40,7 +48,7 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     "--timeout",
     type=_POSITIVE,
     metavar="SECONDS",
-    help="Begin no trial after this; set-up and final scoring come on top.",
+    help=_TIMEOUT,
 )
 @click.option("--objectives", metavar="LIST", help="score,latency,energy (any cost beside score).")
 @click.option("--max-latency", type=_POSITIVE, metavar="MS", help="Latency budget.")
@@ -69,9 +77,9 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
     A study that exists is joined, from any machine that reaches its database: its settings are the study's own, and
     options that differ from them are refused.
     """
+    from hnas.cli.known_page import KnownPage
     from hnas.cli.progress import make_progress
     from hnas.cli.progress import quiet_optuna
-    from hnas.reports import StudyPage
     from hnas.studies import read_config
     from hnas.studies import search as run
 
@@ -82,8 +90,11 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
     options["enqueue"] = options["enqueue"] or None
     quiet_optuna()
     progress = make_progress()
-    stored = run(read_config(config, options), progress, StudyPage(progress))
-    _print_end(stored, as_json)
+    asked = read_config(config, options)
+    page = KnownPage(progress)
+    with _told_how_to_go_on(page, asked.storage):
+        stored = run(asked, progress, page)
+    _print_end(stored, asked.storage, as_json)
 
 
 @click.command()
@@ -95,7 +106,7 @@ def search(config: Path | None, as_json: bool, **options: Any) -> None:
     "--timeout",
     type=_POSITIVE,
     metavar="SECONDS",
-    help="Begin no trial after this; set-up and final scoring come on top.",
+    help=_TIMEOUT,
 )
 @dataset_again_option
 @accelerator_option
@@ -113,29 +124,42 @@ def resume(
     as_json: bool,
 ) -> None:
     """Go on with the study NAME from its stored settings."""
+    from hnas.cli.known_page import KnownPage
     from hnas.cli.progress import make_progress
-    from hnas.reports import StudyPage
     from hnas.studies import resume as run
 
     progress = make_progress()
-    stored = run(
-        name,
-        storage=storage,
-        trials=trials,
-        timeout=timeout,
-        dataset=dataset,
-        artifacts=artifacts,
-        accelerator_name=accelerator,
-        jobs=jobs or 1,
-        progress=progress,
-        watcher=StudyPage(progress),
-    )
-    _print_end(stored, as_json)
+    page = KnownPage(progress)
+    with _told_how_to_go_on(page, storage):
+        stored = run(
+            name,
+            storage=storage,
+            trials=trials,
+            timeout=timeout,
+            dataset=dataset,
+            artifacts=artifacts,
+            accelerator_name=accelerator,
+            jobs=jobs or 1,
+            progress=progress,
+            watcher=page,
+        )
+    _print_end(stored, storage, as_json)
 
 
-def _print_end(stored: Any, as_json: bool) -> None:
+@contextmanager
+def _told_how_to_go_on(page: KnownPage, storage: str) -> Iterator[None]:
+    """Says at an interrupt how to go on, if the study is complete by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if page.study is not None:
+            click.echo(f"Go on with:  {study_command('resume', page.study, storage)}", err=True)
+        raise
+
+
+def _print_end(stored: Any, storage: str, as_json: bool) -> None:
     from hnas.cli.show import print_study
 
     print_study(stored, as_json)
     if not as_json:
-        click.echo(f"Export one of them:  hnas export {stored.name} --to DIR", err=True)
+        click.echo(f"Export one of them:  {study_command('export', stored.name, storage, '--to DIR')}", err=True)

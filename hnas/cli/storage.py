@@ -44,7 +44,11 @@ def check(url: str, workers: int, as_json: bool) -> int:
             ("server", found.server),
             ("schema", schema[found.schema]),
             ("round trip", f"{found.round_trip_ms:.3g} ms"),
-            ("connections", f"{limit}{used}; {found.workers} workers may need {found.connections_needed}"),
+            (
+                "connections",
+                f"{limit}{used}; {found.workers} workers may need {found.connections_needed}, "
+                f"and each call with --jobs {found.connections_per_call} more",
+            ),
             ("studies", str(found.studies)),
         )
         print_table(Table(found.url, ("", "found"), rows))

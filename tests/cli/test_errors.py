@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 
 from hnas.cli import main
+from hnas.cli.options import STORAGE
+from hnas.cli.remedies import study_command
+from hnas.reports import StudyPage
+from hnas.studies import DEFAULT_STORAGE
+from hnas.studies import StoredStudy
+from tests.processes import end
+from tests.processes import hnas_command
+from tests.processes import running
+from tests.processes import wait_for
+from tests.processes import write_config
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -47,6 +60,9 @@ def config(quick: dict[str, Any], tmp_path: Path) -> Path:
         (("search", "--storage", "postgres://u:secret@h/db"), "postgresql+psycopg://u:***@h/db"),
         (("search", "--storage", "nosuch://h/db"), "nosuch"),
         (("search", "--config", "none.yaml"), "none.yaml"),
+        (("search", "x" * 600), "512"),
+        (("search", "--storage", "hnas-user:secret@h/db"), "no '://'"),
+        (("storage", "check", "hnas-user:secret@h/db"), "no '://'"),
         (("show", "none"), "no study database"),
         (("resume", "none"), "no study database"),
         (("list",), "no study database"),
@@ -127,3 +143,77 @@ def test_a_dataset_of_other_shapes_is_refused_by_evaluate(
     code, _, err = run("evaluate", str(architecture), "--dataset", "digits")
     assert code != 0
     assert "audio" in err or "outputs" in err
+
+
+@pytest.mark.parametrize("limit", ["inf", "1e400", "nan", "-1"])
+def test_a_limit_that_is_none_is_refused_before_anything_is_done(
+    run: Run, config: Path, quick: dict[str, Any], limit: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HNAS_FEATURE_CACHE_GB", limit)
+    code, _, err = run("search", "s", "--config", str(config))
+    assert code == 1
+    assert "HNAS_FEATURE_CACHE_GB" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "hnas.db").exists()
+
+
+def test_a_study_that_is_deleted_while_it_runs_is_told_so(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete(page: StudyPage, stored: StoredStudy) -> None:
+        optuna.delete_study(study_name=stored.name, storage=stored.storage.url)
+
+    monkeypatch.setattr(StudyPage, "began", delete)
+    code, _, err = run("search", "s", "--config", str(config))
+    assert code == 1
+    assert "not in the database any more" in err
+    assert "resume" not in err
+    assert "Traceback" not in err
+
+
+def test_the_next_command_can_be_pasted(
+    run: Run, config: Path, quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = 'it\'s "one" of many'
+    code, _, err = run("search", name, "--config", str(config), "--trials", "1")
+    assert code == 0
+    words = shlex.split(err.splitlines()[-1].partition(":")[2])
+    assert words == ["hnas", "export", name, "--storage", quick["storage"], "--to", "DIR"]
+    monkeypatch.setenv("HNAS_STORAGE", quick["storage"])
+    code, _, err = run("resume", name)
+    assert code == 0
+    assert "--storage" not in err
+
+
+def test_an_interrupted_search_says_how_to_go_on(quick: dict[str, Any], tmp_path: Path) -> None:
+    process = hnas_command("search", "s", "--config", str(write_config(quick, tmp_path, 5, 400)), cwd=tmp_path)
+    wait_for(lambda: running(quick["storage"]))
+    process.send_signal(signal.SIGINT)
+    code, _, err = end(process)
+    assert code == 130
+    assert f"Go on with:  hnas resume s --storage {quick['storage']}\n" in err
+
+
+def test_the_command_line_takes_the_database_that_the_library_takes() -> None:
+    assert STORAGE == DEFAULT_STORAGE
+
+
+@pytest.mark.parametrize(
+    ("storage", "variable", "shown"),
+    [
+        (DEFAULT_STORAGE, None, ""),
+        (DEFAULT_STORAGE, "runs.db", f"--storage {DEFAULT_STORAGE} "),
+        ("runs.db", "runs.db", ""),
+        ("my runs.db", None, "--storage 'my runs.db' "),
+        ("postgresql+psycopg://me:secret@h/db", "postgresql+psycopg://me:secret@h/db", ""),
+        ("postgresql+psycopg://me:secret@h/db", None, "--storage 'postgresql+psycopg://me:***@h/db' "),
+        ("postgresql+psycopg://me@h/db?port=5", None, "--storage 'postgresql+psycopg://me@h/db?port=5' "),
+    ],
+)
+def test_a_command_names_its_database_where_it_must(
+    storage: str, variable: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HNAS_STORAGE", raising=False)
+    if variable:
+        monkeypatch.setenv("HNAS_STORAGE", variable)
+    assert study_command("export", "s", storage, "--to DIR") == f"hnas export s {shown}--to DIR"
