@@ -204,7 +204,6 @@ class Worker:
         self._count_reused(trial)
 
     def _hand_back(self, trial: optuna.Trial, reason: str = ENDED_BY_INTERRUPT) -> None:
-        name = self._study.study_name
         with interrupts_ignored():
             try:
                 with self._patience(LEAVING_SECONDS):
@@ -213,7 +212,7 @@ class Worker:
                 self._progress.say(f"trial {trial.number} could not be handed back; others run it after a while")
                 return
             if handed:
-                self._progress.say(f"trial {trial.number} was handed back: hnas resume {name}")
+                self._progress.say(f"trial {trial.number} was handed back")
 
     def _steady(self) -> AbstractContextManager[None]:
         steady = getattr(self._study._storage, "steady", None)

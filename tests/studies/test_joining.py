@@ -194,7 +194,7 @@ def test_workers_that_cannot_work_end_with_their_reason(quick: dict[str, Any], t
 
 
 def test_workers_that_are_told_to_end_have_not_failed(quick: dict[str, Any], tmp_path: Path) -> None:
-    config = write_config(quick, tmp_path, trials=6, epochs=1000)
+    config = write_config(quick, tmp_path, trials=6, epochs=100000)
     process = hnas_command("search", "s", "--config", str(config), "--jobs", "2", cwd=tmp_path)
     for worker in wait_for(lambda: len(found := running(quick["storage"])) == 2 and found):
         os.kill(worker, signal.SIGTERM)
