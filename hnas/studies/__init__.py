@@ -13,6 +13,7 @@ from hnas.studies.features import FeatureStore
 from hnas.studies.features import recalibration_rows
 from hnas.studies.features import Tensors
 from hnas.studies.front import entry
+from hnas.studies.front import feasible_front
 from hnas.studies.front import find_trial
 from hnas.studies.front import front
 from hnas.studies.front import FrontEntry
@@ -24,6 +25,8 @@ from hnas.studies.network import MultimodalNetwork
 from hnas.studies.overview import list_studies
 from hnas.studies.overview import show
 from hnas.studies.overview import StudyLine
+from hnas.studies.page import FIGURE_BYTES
+from hnas.studies.page import keep_figure
 from hnas.studies.page import page_states
 from hnas.studies.page import PageState
 from hnas.studies.picking import Pick
@@ -59,6 +62,7 @@ from hnas.studies.readings import reading_text
 from hnas.studies.readings import record_test_reading
 from hnas.studies.readings import test_readings
 from hnas.studies.resolution import recipes_for
+from hnas.studies.retrying import RetryingStorage
 from hnas.studies.running import make_store
 from hnas.studies.session import open_stored
 from hnas.studies.session import resume
@@ -86,10 +90,12 @@ from hnas.studies.threshold_setting import Threshold
 from hnas.studies.thresholds import plan_thresholds
 from hnas.studies.thresholds import threshold_for
 from hnas.studies.thresholds import Thresholds
+from hnas.studies.viewing import ViewStorage
 from hnas.studies.watching import Watcher
 
 __all__ = [
     "DEFAULT_STORAGE",
+    "FIGURE_BYTES",
     "Branch",
     "Comparison",
     "Coverage",
@@ -107,6 +113,7 @@ __all__ = [
     "Problem",
     "PublishedModel",
     "Recipes",
+    "RetryingStorage",
     "Score",
     "SearchConfig",
     "Settings",
@@ -120,6 +127,7 @@ __all__ = [
     "Threshold",
     "Thresholds",
     "TrialPoint",
+    "ViewStorage",
     "Watcher",
     "batch_size",
     "build_network",
@@ -130,11 +138,13 @@ __all__ = [
     "entry",
     "evaluate_supernets",
     "explain",
+    "feasible_front",
     "find_trial",
     "floored",
     "front",
     "fusion_inputs",
     "hypervolume_history",
+    "keep_figure",
     "list_studies",
     "make_store",
     "named_plan",

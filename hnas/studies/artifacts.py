@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -19,8 +22,12 @@ from hnas.base import atomic_path
 from hnas.base import cache_folder
 from hnas.base import StudyError
 from hnas.base import writable_folder
+from hnas.studies.attributes import OPTUNA_ARTIFACT_PREFIX
 from hnas.studies.attributes import STUDY_ARTIFACT_FOLDER
 from hnas.studies.attributes import STUDY_ARTIFACTS
+
+if TYPE_CHECKING:
+    from optuna.artifacts._protocol import ArtifactStore
 
 TABLE = "table"
 SUPERNET_PREFIX = "supernet:"
@@ -53,10 +60,9 @@ class StudyArtifacts:
         """Whether only this machine reaches the files although others may reach the database."""
         return not self._is_given and self._storage.engine.url.get_backend_name() != "sqlite"
 
-    @property
-    def store(self) -> FileSystemArtifactStore:
-        """The store itself, for what serves files from it."""
-        return self._store
+    def every_folder(self) -> ArtifactStore:
+        """Returns a store for what serves the files of all studies: this one and, unless it was given, theirs."""
+        return self._store if self._is_given else _EveryFolder(self._storage, self._store)
 
     def upload(self, study: optuna.Study, files: Mapping[str, Path]) -> None:
         """Keeps ``files`` with ``study``, each under a name."""
@@ -76,7 +82,10 @@ class StudyArtifacts:
             HnasError: The folder cannot be written; the trial then knows of no file.
         """
         writable_folder(self.folder)
-        upload_artifact(artifact_store=self._store, file_path=str(path), study_or_trial=trial)
+        identifier = upload_artifact(artifact_store=self._store, file_path=str(path), study_or_trial=trial)
+        name = f"{OPTUNA_ARTIFACT_PREFIX}{identifier}"
+        # If the trial was taken for dead, its result is kept with another, from what this object knows.
+        trial._cached_frozen_trial.system_attrs[name] = trial.storage.get_trial(trial._trial_id).system_attrs[name]
 
     def fetch(self, study: optuna.Study, is_intact: Callable[[str, Path], bool]) -> dict[str, Path]:
         """Copies the study's files into the per-user cache and returns their paths by name.
@@ -112,6 +121,47 @@ class StudyArtifacts:
                 f"study '{study.study_name}' keeps its {name} in an artifact folder, and '{self.folder}' does not have "
                 "it; name the right folder with --artifacts (several machines need one that all of them reach)"
             ) from None
+
+
+class _EveryFolder:
+    """An artifact store over the folders of all studies of a database, for a start one's own.
+
+    Args:
+        storage: The database.
+        own: Where files are written, and looked for first.
+    """
+
+    def __init__(self, storage: RDBStorage, own: FileSystemArtifactStore) -> None:
+        self._storage = storage
+        self._own = own
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """Opens a file, wherever it is."""
+        for store in self._stores():
+            try:
+                return store.open_reader(artifact_id)
+            except ArtifactNotFound:
+                continue
+        raise ArtifactNotFound(f"no folder of a study has the file {artifact_id}")
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Writes a file to the own folder."""
+        self._own.write(artifact_id, content_body)
+
+    def remove(self, artifact_id: str) -> None:
+        """Removes a file, wherever it is."""
+        for store in self._stores():
+            try:
+                return store.remove(artifact_id)
+            except ArtifactNotFound:
+                continue
+        raise ArtifactNotFound(f"no folder of a study has the file {artifact_id}")
+
+    def _stores(self) -> Iterator[FileSystemArtifactStore]:
+        yield self._own
+        attributes = [study.user_attrs for study in self._storage.get_all_studies()]
+        for place in sorted({found[STUDY_ARTIFACT_FOLDER] for found in attributes if STUDY_ARTIFACT_FOLDER in found}):
+            yield FileSystemArtifactStore(_folder(place))
 
 
 def _folder(place: str) -> Path:

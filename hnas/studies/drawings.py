@@ -19,6 +19,7 @@ from hnas.studies import attributes as names
 from hnas.studies.dominance import is_dominated
 from hnas.studies.dominance import losses
 from hnas.studies.front import best_random
+from hnas.studies.front import is_feasible
 from hnas.studies.front import is_first_generation
 from hnas.studies.plan import parse_plan
 from hnas.studies.stored import StoredStudy
@@ -63,7 +64,7 @@ class Drawings:
         if not attributes.get(names.TRIAL_FEASIBLE):
             return False
         study = self._stored.study
-        others = [other for other in finished_trials(study) if other.user_attrs[names.TRIAL_FEASIBLE]]
+        others = [other for other in finished_trials(study) if is_feasible(other)]
         own = losses([values], study.directions)[0]
         return not is_dominated(own, losses([other.values for other in others], study.directions)) or (
             self._leads_first_generation(study._storage.get_trial(trial._trial_id), own[0])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import statistics
+from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
@@ -27,6 +30,7 @@ from hnas.studies.problem import Problem
 from hnas.studies.stored import StoredStudy
 from hnas.studies.thresholds import BEFORE_RECORDED
 from hnas.studies.thresholds import Thresholds
+from hnas.studies.worker import counts
 from hnas.studies.worker import finished_trials
 
 RESCORE_SEEDS = 3
@@ -85,12 +89,17 @@ def is_feasible(trial: FrozenTrial) -> bool:
     return all(value <= 0 for value in trial.constraints.values())
 
 
+def feasible_front(trials: Iterable[FrozenTrial], directions: Sequence[StudyDirection]) -> list[FrozenTrial]:
+    """Returns the complete, feasible trials that no other dominates, each candidate once, in their order."""
+    kept = [trial for trial in trials if counts(trial) and is_feasible(trial)]
+    stand = on_front(losses([trial.values for trial in kept], directions))
+    return [trial for trial, stands in zip(kept, stand, strict=True) if stands]
+
+
 def front_trials(stored: StoredStudy) -> list[FrozenTrial]:
-    """Returns the feasible trials that no other dominates, each candidate once, by rising latency."""
+    """Returns the front of a study as searched, by rising latency."""
     # Optuna's own `best_trials` copies every trial of the study first.
-    trials = [trial for trial in finished_trials(stored.study) if is_feasible(trial)]
-    stand = on_front(losses([trial.values for trial in trials], stored.study.directions))
-    best = [trial for trial, stands in zip(trials, stand, strict=True) if stands]
+    best = feasible_front(stored.study.get_trials(deepcopy=False), stored.study.directions)
     return sorted(best, key=lambda trial: (trial.user_attrs[names.TRIAL_COSTS]["latency_ms"], trial.number))
 
 

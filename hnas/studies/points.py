@@ -11,6 +11,8 @@ from optuna.trial import FrozenTrial
 from hnas.studies import attributes as names
 from hnas.studies.dominance import losses
 from hnas.studies.dominance import on_front
+from hnas.studies.front import feasible_front
+from hnas.studies.front import is_feasible
 from hnas.studies.front import is_first_generation
 from hnas.studies.hypervolume import hypervolume
 from hnas.studies.stored import StoredStudy
@@ -27,6 +29,7 @@ class StudyPoint:
         feasible: Whether it keeps to all budgets.
         on_front: Whether it is feasible and no feasible trial dominates it.
         random: Whether the first generation drew it at random.
+        screened: Whether it was screened out: its values are those of late fusion.
         key: The candidate's canonical key.
         late: The late fusion of its backbones, in what ranks: the metric or the log-loss.
         fresh_score: The mean of the metric over fresh seeds, where it was scored with them.
@@ -37,6 +40,7 @@ class StudyPoint:
     feasible: bool
     on_front: bool
     random: bool
+    screened: bool
     key: str
     late: float | None
     fresh_score: float | None
@@ -46,26 +50,24 @@ def study_points(stored: StoredStudy) -> list[StudyPoint]:
     """Returns all trials with values of their own, in the order in which they ended."""
     trials = finished_trials(stored.study)
     trials.sort(key=lambda trial: (trial.datetime_complete is None, trial.datetime_complete, trial.number))
-    feasible = np.array([bool(trial.user_attrs.get(names.TRIAL_FEASIBLE)) for trial in trials], dtype=np.bool_)
-    front = np.zeros(len(trials), dtype=np.bool_)
-    points = losses([trial.values for trial in trials], stored.study.directions)
-    front[feasible] = on_front(points[feasible])
+    front = {trial.number for trial in feasible_front(trials, stored.study.directions)}
     fresh = stored.study.user_attrs
     late = names.TRIAL_LATE_SCORE if stored.settings.score == "metric" else names.TRIAL_LATE_LOG_LOSS
     found = []
-    for trial, keeps, stands in zip(trials, feasible, front, strict=True):
+    for trial in trials:
         rescored = fresh.get(f"{names.STUDY_RESCORED_PREFIX}{trial.number}")
-        found.append(_point(trial, bool(keeps), bool(stands), late, rescored))
+        found.append(_point(trial, trial.number in front, late, rescored))
     return found
 
 
-def _point(trial: FrozenTrial, feasible: bool, front: bool, late: str, rescored: dict[str, Any] | None) -> StudyPoint:
+def _point(trial: FrozenTrial, front: bool, late: str, rescored: dict[str, Any] | None) -> StudyPoint:
     return StudyPoint(
         trial=trial.number,
         values=tuple(trial.values),
-        feasible=feasible,
+        feasible=is_feasible(trial),
         on_front=front,
         random=is_first_generation(trial),
+        screened=names.TRIAL_SCREENED in trial.user_attrs,
         key=trial.user_attrs.get(names.TRIAL_KEY, ""),
         late=trial.user_attrs.get(late),
         fresh_score=float(np.mean(rescored["scores"])) if rescored else None,

@@ -10,6 +10,8 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState
 
+from hnas.studies.attributes import OPTUNA_ARTIFACT_PREFIX
+from hnas.studies.attributes import OPTUNA_CONSTRAINT_PREFIX
 from hnas.studies.attributes import SAMPLER_GENERATION
 from hnas.studies.attributes import TRIAL_ATTEMPT
 from hnas.studies.attributes import TRIAL_DEATHS
@@ -70,5 +72,5 @@ def _copy(storage: BaseStorage, trial: optuna.Trial, to: int) -> None:
         storage.set_trial_param(to, name, genes.to_internal_repr(value), genes)
     generation = {SAMPLER_GENERATION: storage.get_trial(trial._trial_id).system_attrs.get(SAMPLER_GENERATION, 0)}
     for name, value in {**generation, **trial._cached_frozen_trial.system_attrs}.items():
-        if name == SAMPLER_GENERATION or name.startswith("constraints:"):
+        if name == SAMPLER_GENERATION or name.startswith((OPTUNA_CONSTRAINT_PREFIX, OPTUNA_ARTIFACT_PREFIX)):
             storage.set_trial_system_attr(to, name, value)

@@ -65,14 +65,15 @@ class DuplicateTrial(Exception):
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Returns the trials that count towards the total: those with values of their own."""
-    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+    return [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
 
 
 def _runs(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.RUNNING and TRIAL_WORKER in trial.user_attrs
 
 
-def _counts(trial: FrozenTrial) -> bool:
+def counts(trial: FrozenTrial) -> bool:
+    """Returns whether a trial counts towards the total."""
     return trial.state == TrialState.COMPLETE and TRIAL_REUSED_FROM not in trial.user_attrs
 
 
@@ -121,7 +122,7 @@ class Worker:
                 trials = self._study.get_trials(deepcopy=False)
                 for number in self._dead.run_again(trials):
                     self._progress.say(f"trial {number} was left by a worker that is gone; it runs again")
-                done = sum(map(_counts, trials))
+                done = sum(map(counts, trials))
                 if done > shown:
                     with self._steady():
                         note = self._describe()

@@ -18,11 +18,14 @@ from hnas.studies import StoredStudy
 from hnas.studies import study_points
 from hnas.studies import StudyPoint
 
-MAX_OTHERS = 150
-"""So many trials off the front, and as many over budget, are shown: the latest and an even choice of those before."""
+MAX_OTHERS = 120
+"""So many trials of each kind off the front are shown: the latest and an even choice of those before."""
 
-MAX_KEYS = 120
-"""So many trials of the front say in every figure which candidate they are; the latest."""
+MAX_FRONT = 250
+"""So many of the front; each kind says in the legend how many of how many are shown."""
+
+MAX_NAMED = 100
+"""So many of the front say in every figure which candidate they are; the latest."""
 
 HISTORY_SAMPLES = 60
 
@@ -31,17 +34,6 @@ _LAYOUT: dict[str, Any] = {
     "legend": {"orientation": "h", "y": -0.18},
     "hovermode": "closest",
 }
-
-
-@dataclass(frozen=True)
-class PlotlyJson:
-    """A figure in the JSON of plotly.js; in form what optuna-dashboard keeps."""
-
-    document: dict[str, Any]
-
-    def to_json(self) -> str:
-        """Returns the figure as compact JSON."""
-        return json.dumps(self.document, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -57,14 +49,34 @@ class _Study:
 
 @dataclass(frozen=True)
 class _Group:
+    """Trials that are drawn alike; of many only some are shown, and of those some say which candidate they are."""
+
     label: str
     colour: str
     symbol: str
     points: list[StudyPoint]
+    size: int = 6
+    limit: int = MAX_OTHERS
+    named: int = 0
+
+    @property
+    def shown(self) -> list[StudyPoint]:
+        """The newer half of what may be shown as it is, and an even choice of the older ones."""
+        if len(self.points) <= self.limit:
+            return self.points
+        new = self.limit // 2
+        old, rest = self.points[:-new], self.limit - new
+        return [old[position * len(old) // rest] for position in range(rest)] + self.points[-new:]
+
+    @property
+    def legend(self) -> str:
+        """The label with the number of points."""
+        count, shown = len(self.points), len(self.shown)
+        return f"{self.label} ({count})" if shown == count else f"{self.label} ({shown} of {count})"
 
 
-def study_figures(stored: StoredStudy) -> dict[str, PlotlyJson]:
-    """Returns the figures of a study by their fixed ids; none before a trial has ended."""
+def study_figures(stored: StoredStudy) -> dict[str, str]:
+    """Returns the figures of a study as JSON by their fixed ids; none before a trial has ended."""
     points = study_points(stored)
     if not points:
         return {}
@@ -77,56 +89,45 @@ def study_figures(stored: StoredStudy) -> dict[str, PlotlyJson]:
     if len(names) == 3:
         figures["hnas-pareto-3d"] = _space(study, groups)
     figures["hnas-hypervolume"] = _hypervolume(study, stored)
-    return figures
+    return {name: json.dumps(figure, separators=(",", ":"), allow_nan=False) for name, figure in figures.items()}
 
 
 def _groups(study: _Study) -> list[_Group]:
     points = study.points
-    front = [point for point in points if point.on_front]
+    off = [point for point in points if point.feasible and not point.on_front]
     drawn = [point for point in points if point.random and point.feasible]
     sign = -1.0 if study.settings.score == "metric" else 1.0
     best = min(drawn, key=lambda point: sign * point.values[0], default=None)
-    return [
-        _Group("over budget", "#d9822b", "x", _thinned([p for p in points if not p.feasible])),
-        _Group("other trials", "#9aa5b1", "circle", _thinned([p for p in points if p.feasible and not p.on_front])),
-        _Group("front", "#0b6e99", "circle", front),
-        _Group("best at random", "#b5179e", "diamond", [best] if best else []),
+    groups = [
+        _Group("over budget", "#d9822b", "x", [point for point in points if not point.feasible]),
+        _Group("screened out", "#9aa5b1", "circle-open", [point for point in off if point.screened]),
+        _Group("other trials", "#9aa5b1", "circle", [point for point in off if not point.screened]),
+        _Group("front", "#0b6e99", "circle", [point for point in points if point.on_front], 9, MAX_FRONT, MAX_NAMED),
+        _Group("best at random", "#b5179e", "diamond-open", [best] if best else [], 14, 1, 1),
     ]
+    return [group for group in groups if group.points]
 
 
-def _thinned(points: list[StudyPoint]) -> list[StudyPoint]:
-    """Returns at most `MAX_OTHERS` of the points: the newer half as they are, the older ones evenly chosen."""
-    if len(points) <= MAX_OTHERS:
-        return points
-    new = MAX_OTHERS // 2
-    old, rest = points[:-new], MAX_OTHERS - new
-    return [old[position * len(old) // rest] for position in range(rest)] + points[-new:]
-
-
-def _pair(study: _Study, groups: list[_Group], x: int, y: int) -> PlotlyJson:
+def _pair(study: _Study, groups: list[_Group], x: int, y: int) -> dict[str, Any]:
     names = study.objectives
-    traces = [
-        _trace(study, group, {"x": x, "y": y}, type="scatter", size=9 if group.label != "other trials" else 6)
-        for group in groups
-        if group.points
-    ]
+    traces = [_trace(study, group, {"x": x, "y": y}) for group in groups]
     if y == 0:
-        traces += _late_line(study, [p.values[x] for group in groups for p in group.points])
+        traces += _late_line(study, [point.values[x] for group in groups for point in group.shown])
     title = f"{names[y]} and {names[x]} on {study.settings.device}"
     axes = {"xaxis": {"title": {"text": names[x]}}, "yaxis": {"title": {"text": names[y]}}}
-    return PlotlyJson({"data": traces, "layout": {**_LAYOUT, **axes, **_title(study, title), **_budgets(study, x, y)}})
+    return {"data": traces, "layout": {**_LAYOUT, **axes, **_title(study, title), **_budgets(study, x, y)}}
 
 
-def _space(study: _Study, groups: list[_Group]) -> PlotlyJson:
+def _space(study: _Study, groups: list[_Group]) -> dict[str, Any]:
     names = study.objectives
     places = {"x": 1, "y": 2, "z": 0}
-    traces = [_trace(study, group, places, type="scatter3d", size=3) for group in groups if group.points]
+    traces = [_trace(study, group, places) for group in groups]
     scene = {f"{axis}axis": {"title": {"text": names[place]}} for axis, place in places.items()}
     layout = {**_LAYOUT, "scene": scene, **_title(study, " and ".join(names))}
-    return PlotlyJson({"data": traces, "layout": layout})
+    return {"data": traces, "layout": layout}
 
 
-def _hypervolume(study: _Study, stored: StoredStudy) -> PlotlyJson:
+def _hypervolume(study: _Study, stored: StoredStudy) -> dict[str, Any]:
     history = hypervolume_history(stored, study.points, HISTORY_SAMPLES)
     trace = {
         "type": "scatter",
@@ -141,11 +142,13 @@ def _hypervolume(study: _Study, stored: StoredStudy) -> PlotlyJson:
         "xaxis": {"title": {"text": "trials ended"}},
         "yaxis": {"title": {"text": "hypervolume"}, "rangemode": "tozero"},
     }
-    return PlotlyJson({"data": [trace], "layout": {**_LAYOUT, **axes, **_title(study, f"hypervolume to {corner}")}})
+    return {"data": [trace], "layout": {**_LAYOUT, **axes, **_title(study, f"hypervolume to {corner}")}}
 
 
-def _trace(study: _Study, group: _Group, places: dict[str, int], *, type: str, size: int) -> dict[str, Any]:
-    coordinates = {axis: [_short(p.values[place]) for p in group.points] for axis, place in places.items()}
+def _trace(study: _Study, group: _Group, places: dict[str, int]) -> dict[str, Any]:
+    """Returns the points of a group; ``places`` says which objective is on which axis."""
+    points = group.shown
+    coordinates = {axis: [_short(p.values[place]) for p in points] for axis, place in places.items()}
     names = study.objectives
     # What is no axis comes with the point, so that every figure tells all objectives.
     extra = [place for place in range(len(names)) if place not in places.values()]
@@ -154,16 +157,16 @@ def _trace(study: _Study, group: _Group, places: dict[str, int], *, type: str, s
     lines = [f"<b>trial %{{customdata[0]}}</b>, {group.label}"]
     lines += [f"{name} {shown[place]}" for place, name in enumerate(names)]
     lines += [f"late fusion %{{customdata[{2 + len(extra)}]}}", "%{customdata[1]}"]
-    keyed = {point.trial for point in group.points[-MAX_KEYS:]}
     data = []
-    for point in group.points:
-        words = _words(study, point) if point.trial in keyed else ""
+    for position, point in enumerate(points):
+        words = _words(study, point) if len(points) - position <= group.named else ""
         data.append([point.trial, words, *(_short(point.values[i]) for i in extra), _short(point.late)])
-    marker = {"color": group.colour, "symbol": group.symbol, "size": size}
+    in_space = "z" in places
+    marker = {"color": group.colour, "symbol": group.symbol, "size": group.size // 2 if in_space else group.size}
     return {
-        "type": type,
+        "type": "scatter3d" if in_space else "scatter",
         "mode": "markers",
-        "name": group.label,
+        "name": group.legend,
         **coordinates,
         "customdata": data,
         "marker": marker,
@@ -205,7 +208,8 @@ def _budgets(study: _Study, x: int, y: int) -> dict[str, Any]:
 
 
 def _title(study: _Study, text: str) -> dict[str, Any]:
-    return {"title": {"text": f"{study.name}: {text}", "font": {"size": 14}}}
+    # On the left: the tools of plotly.js lie over the right end.
+    return {"title": {"text": f"{study.name}: {text}", "font": {"size": 14}, "x": 0.01, "xanchor": "left"}}
 
 
 def _short(value: float | None) -> float | None:

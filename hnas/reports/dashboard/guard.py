@@ -43,7 +43,28 @@ class ReadOnly:
         if environ["REQUEST_METHOD"] in READING:
             return self._app(environ, start_response)
         reason = "this dashboard is read only; whoever runs it can allow changes with: hnas dashboard --writable"
-        return _refuse(start_response, HTTPStatus.FORBIDDEN, reason)
+        return refuse(start_response, HTTPStatus.FORBIDDEN, reason)
+
+
+class OwnOrigin:
+    """Lets requests that change something through only if they come from the dashboard's own pages, or from no page.
+
+    A page elsewhere can have a browser send some requests to a loopback address, and browsers say which page it was.
+
+    Args:
+        app: What is guarded.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers 403 to what another origin sends."""
+        origin = environ.get("HTTP_ORIGIN")
+        own = origin is None or urlsplit(origin).netloc.lower() == environ.get("HTTP_HOST", "").lower()
+        if own or environ["REQUEST_METHOD"] in READING:
+            return self._app(environ, start_response)
+        return refuse(start_response, HTTPStatus.FORBIDDEN, "a page of another site may change nothing here")
 
 
 class KnownHost:
@@ -66,7 +87,7 @@ class KnownHost:
         if _host_name(environ.get("HTTP_HOST", "")) in self._hosts:
             return self._app(environ, start_response)
         reason = "this dashboard answers only as localhost; to reach it by another name, run it with --token"
-        return _refuse(start_response, HTTPStatus.FORBIDDEN, reason)
+        return refuse(start_response, HTTPStatus.FORBIDDEN, reason)
 
 
 class TokenGate:
@@ -104,7 +125,7 @@ class TokenGate:
         if kind.lower() == "bearer" and _same(given.strip(), self._token):
             return True
         try:
-            cookie = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(COOKIE)
+            cookie = SimpleCookie(environ.get("HTTP_COOKIE", "")).get(_cookie_name(environ))
         except CookieError:
             return False
         return cookie is not None and _same(cookie.value, self._cookie)
@@ -116,7 +137,7 @@ class TokenGate:
         path = "/" + quote(environ.get("PATH_INFO", "").encode("latin-1").lstrip(b"/"))
         headers = [
             ("Location", path + (f"?{urlencode(rest)}" if rest else "")),
-            ("Set-Cookie", f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Lax"),
+            ("Set-Cookie", f"{_cookie_name(environ)}={self._cookie}; Path=/; HttpOnly; SameSite=Lax"),
             ("Cache-Control", "no-store"),
             ("Referrer-Policy", "no-referrer"),
             ("Content-Length", "0"),
@@ -126,7 +147,7 @@ class TokenGate:
 
     def _unknown(self, start_response: StartResponse) -> Iterable[bytes]:
         reason = "this dashboard needs its token: open the address with ?token= that hnas dashboard printed"
-        return _refuse(start_response, HTTPStatus.UNAUTHORIZED, reason, ("WWW-Authenticate", "Bearer"))
+        return refuse(start_response, HTTPStatus.UNAUTHORIZED, reason, ("WWW-Authenticate", "Bearer"))
 
 
 def _same(first: str, second: str) -> bool:
@@ -134,16 +155,24 @@ def _same(first: str, second: str) -> bool:
     return hmac.compare_digest(first.encode("utf-8", "surrogateescape"), second.encode("utf-8", "surrogateescape"))
 
 
+def _cookie_name(environ: WSGIEnvironment) -> str:
+    """A browser keeps one set of cookies for all ports of a machine, on each of which may be a dashboard."""
+    return f"{COOKIE}_{environ['SERVER_PORT']}"
+
+
 def _host_name(header: str) -> str:
+    if any(mark in header for mark in "@/?#\\"):
+        return ""  # No browser writes these; what is before or behind them is no name of a host.
     try:
         return (urlsplit(f"//{header}").hostname or "").lower()
     except ValueError:
         return ""
 
 
-def _refuse(
+def refuse(
     start_response: StartResponse, status: HTTPStatus, reason: str, *headers: tuple[str, str]
 ) -> Iterable[bytes]:
+    """Answers a request with an error and its reason."""
     # optuna-dashboard's pages show the "reason" of what failed.
     body = json.dumps({"reason": reason}).encode()
     always = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]

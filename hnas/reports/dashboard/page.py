@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
-from typing import cast
 
 from hnas.base import Progress
-from hnas.base import text_sha256
 from hnas.reports.dashboard.figures import study_figures
 from hnas.reports.dashboard.note import note_text
+from hnas.studies import keep_figure
 from hnas.studies import page_states
 from hnas.studies import PageState
 from hnas.studies import StoredStudy
@@ -22,15 +20,13 @@ SECONDS_BETWEEN = 30.0
 LARGEST_SHARE = 0.01
 """Nor does one worker spend a larger share of its time on them."""
 
-GROWTH = 1.05
-"""Nor before the study has so many times the trials that they show."""
-
 
 class StudyPage(Watcher):
     """Writes the note and the figures of a study's page.
 
     The workers of a study need not talk: which state the figures show stands with the study, and who finds them due
     says so there before making them. Two who do at the same moment write the same. A page that fails costs no trial.
+    The note is written once: after that it is the users'.
 
     Args:
         progress: Hears once if the page cannot be written.
@@ -67,32 +63,28 @@ class StudyPage(Watcher):
 
 
 def publish(stored: StoredStudy, *, always: bool = True) -> bool:
-    """Writes the note (unless a user has changed it) and the figures of a study's page, where they are not up to date.
+    """Writes the note, once and unless there is one, and the figures of a study's page, where they are not up to date.
 
     Args:
         stored: The study.
-        always: Whether figures are made even if the study has hardly grown since the last ones.
+        always: Whether figures are made even if the last ones are hardly older.
 
     Returns:
         Whether figures were made.
     """
     from optuna_dashboard import get_note
     from optuna_dashboard import save_note
-    from optuna_dashboard import save_plotly_graph_object
 
     shown, state = page_states(stored)
-    note = note_text(stored)
-    note_sha256 = text_sha256(note)
-    drawn = state.trials > 0 and (_differs(shown, state) if always else _is_due(shown, state))
-    if not drawn and note_sha256 == shown.note_sha256:
+    drawn = state.trials > 0 and _differs(shown, state) and (always or _is_old(shown, state))
+    if shown.noted and not drawn:
         return False
     # Said before it is done, so that no other worker does it, too.
-    latest = replace(state, at=time.time()) if drawn else shown
-    replace(latest, note_sha256=note_sha256).remember(stored)
-    if note_sha256 != shown.note_sha256 and _is_ours(get_note(stored.study), shown):
-        save_note(stored.study, note)
+    (state if drawn else replace(shown, noted=True)).remember(stored)
+    if not shown.noted and not get_note(stored.study):
+        save_note(stored.study, note_text(stored))
     for identifier, figure in study_figures(stored).items() if drawn else ():
-        save_plotly_graph_object(stored.study, cast(Any, figure), graph_object_id=identifier)
+        keep_figure(stored, identifier, figure)
     return drawn
 
 
@@ -100,12 +92,6 @@ def _differs(shown: PageState, state: PageState) -> bool:
     return (shown.trials, shown.rescored) != (state.trials, state.rescored)
 
 
-def _is_due(shown: PageState, state: PageState) -> bool:
+def _is_old(shown: PageState, state: PageState) -> bool:
     # Clocks of machines differ: a page from the future is as old as one from the past.
-    return (
-        state.trials >= max(shown.trials + 1, GROWTH * shown.trials) and abs(time.time() - shown.at) > SECONDS_BETWEEN
-    )
-
-
-def _is_ours(note: str, shown: PageState) -> bool:
-    return not note or text_sha256(note) == shown.note_sha256
+    return abs(state.at - shown.at) > SECONDS_BETWEEN
