@@ -118,3 +118,13 @@ def quick(tiny_dataset: Path, tiny_table: Path, tmp_path: Path) -> dict[str, Any
         "trials": 4,
         **QUICK,
     }
+
+
+@pytest.fixture(scope="session")
+def watched(tiny_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A study of three objectives with invented results and its page; tests only look at it."""
+    from tests.dashboards import make_study
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HNAS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        return make_study(tmp_path_factory.mktemp("watched"), tiny_dataset, 40)

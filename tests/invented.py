@@ -12,10 +12,6 @@ import numpy as np
 from hnas.base import derive_seed
 from hnas.base import file_sha256
 from hnas.base import Progress
-from hnas.costs import CostTable
-from hnas.costs import LayerCost
-from hnas.datasets import locate_dataset
-from hnas.datasets import open_dataset
 from hnas.fusion import Genotype
 from hnas.fusion import random_genotype
 from hnas.studies import Evaluator
@@ -30,10 +26,7 @@ from hnas.studies.drawings import Drawings
 from hnas.studies.evaluation import LateResult
 from hnas.studies.features import FeatureStore
 from hnas.studies.pricing import Pricer
-from hnas.studies.problem import spaces_for
-from hnas.studies.resolution import reachable_layers
 from hnas.studies.resolution import resolve
-from hnas.studies.resolution import resolved_spaces
 from hnas.studies.runner import TrialRunner
 from hnas.studies.storage import open_storage
 from hnas.studies.stored import make_sampler
@@ -79,18 +72,6 @@ def _scored(metric: float) -> Score:
     return Score(kept, -math.log(max(kept, 1e-3)), round(1000 * (1 - kept)))
 
 
-def write_table(path: Path, config: SearchConfig, device: str = "bench", energy: bool = True) -> Path:
-    """Writes a cost table with invented latencies and energies for all that a configuration can reach."""
-    task = open_dataset(locate_dataset(config.dataset)).task
-    backbones, fusion, _ = resolved_spaces(config, task)
-    costs = {}
-    for layer in reachable_layers(spaces_for(task, backbones), fusion, task, "deployed"):
-        rng = np.random.default_rng(derive_seed("cost", layer.key))
-        costs[layer.key] = LayerCost(rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.6) if energy else None)
-    CostTable(device, costs).save(path)
-    return path
-
-
 def invented_study(config: SearchConfig, folder: Path, watcher: Watcher | None = None) -> StoredStudy:
     """Creates the study of a configuration and runs its trials with invented results.
 
@@ -107,7 +88,7 @@ def invented_study(config: SearchConfig, folder: Path, watcher: Watcher | None =
     problem = Problem(
         problem.settings.model_copy(update={"supernet_sha256": hashes}), problem.dataset, problem.table, problem.spaces
     )
-    name, artifacts = str(config.name), StudyArtifacts(storage)
+    name, artifacts = str(config.name), StudyArtifacts(storage, config.artifacts)
     stored = create_study(
         name, problem, storage, artifacts, place=config.dataset, trials=config.trials, supernets=files
     )
