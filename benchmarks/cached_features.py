@@ -46,7 +46,6 @@ from hnas.spaces import Backbone
 from hnas.spaces import channels_last
 from hnas.studies import Branch
 from hnas.studies import Evaluator
-from hnas.studies import features
 from hnas.studies import FeatureStore
 from hnas.studies import Problem
 from hnas.studies import published_model
@@ -57,6 +56,7 @@ from hnas.studies.candidate import Candidate
 from hnas.studies.problem import spaces_for
 from hnas.studies.resolution import reachable_layers
 from hnas.studies.resolution import resolved_spaces
+from hnas.studies.scoring import features
 from hnas.testing import write_mmimdb_like
 from hnas.training import task_loss
 

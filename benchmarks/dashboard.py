@@ -38,7 +38,7 @@ from hnas.reports import StudyPage
 from hnas.reports.dashboard.app import DashboardApp
 from hnas.studies import SearchConfig
 from hnas.studies import StoredStudy
-from hnas.studies.front import front_trials
+from hnas.studies.fronts.front import front_trials
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import with_sampler
 from tests.conftest import write_table

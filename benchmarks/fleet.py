@@ -39,11 +39,11 @@ from hnas.studies import StoredStudy
 from hnas.studies.attributes import TRIAL_ENDED
 from hnas.studies.attributes import TRIAL_KEY
 from hnas.studies.attributes import TRIAL_RETRY_OF
-from hnas.studies.storage import open_storage
+from hnas.studies.storage.opening import open_storage
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import with_sampler
-from hnas.studies.worker import finished_trials
-from hnas.studies.worker import Worker
+from hnas.studies.workers.worker import finished_trials
+from hnas.studies.workers.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from hnas.datasets import Modality
 from hnas.datasets import Task
 from hnas.studies import Plan
-from hnas.studies.features import CACHE_BYTES
+from hnas.studies.scoring.features import CACHE_BYTES
 
 FLOAT = 4
 

@@ -24,10 +24,10 @@ from hnas.cli.progress import quiet_optuna
 from hnas.datasets import prepare_avmnist
 from hnas.reports import StudyPage
 from hnas.studies import Evaluator
-from hnas.studies.drawings import Drawings
+from hnas.studies.fronts.drawings import Drawings
 from hnas.studies.pricing import Pricer
-from hnas.studies.worker import Worker
-from hnas.studies.worker_storage import WorkerStorage
+from hnas.studies.storage.worker_storage import WorkerStorage
+from hnas.studies.workers.worker import Worker
 
 
 class Clock:

@@ -13,7 +13,7 @@ import sys
 
 from hnas.cli import main
 from hnas.datasets import samples
-from hnas.studies import features
+from hnas.studies.scoring import features
 
 
 def scale(part: float) -> None:

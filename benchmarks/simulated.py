@@ -41,14 +41,14 @@ from hnas.studies.attributes import TRIAL_KEY
 from hnas.studies.candidate import Candidate
 from hnas.studies.candidate import gene_values
 from hnas.studies.creating import create_study
-from hnas.studies.evaluation import LateResult
-from hnas.studies.known_scores import KnownScores
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import spaces_for
 from hnas.studies.resolution import reachable_layers
 from hnas.studies.resolution import resolve
 from hnas.studies.resolution import resolved_spaces
-from hnas.studies.runner import TrialRunner
+from hnas.studies.scoring.evaluation import LateResult
+from hnas.studies.scoring.known_scores import KnownScores
+from hnas.studies.scoring.runner import TrialRunner
 
 DATASET = "digits-sum"
 

@@ -17,146 +17,26 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import statistics
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
 import psutil
-import sqlalchemy
 
 from benchmarks.simulated import fill
 from benchmarks.simulated import make_problem
-from benchmarks.simulated import make_runner
 from benchmarks.simulated import make_study
-from benchmarks.simulated import SleepingEvaluator
-from hnas.base import Progress
-from hnas.studies import open_stored
-from hnas.studies import Problem
-from hnas.studies import StoredStudy
-from hnas.studies.retrying import RetryingStorage
-from hnas.studies.standing import Standing
-from hnas.studies.storage import open_storage
-from hnas.studies.stored import make_sampler
-from hnas.studies.stored import with_sampler
-from hnas.studies.worker import Worker
+from benchmarks.timed_worker import Report
+from benchmarks.timed_worker import run_worker
+from hnas.studies.storage.opening import open_storage
+from hnas.studies.storage.retrying import RetryingStorage
 from tests.servers import postgres_server
 from tests.servers import PostgresServer
-
-FOREVER = 10**9
-
-
-@dataclass(frozen=True)
-class Report:
-    """What one worker saw.
-
-    Attributes:
-        begun: When it began.
-        told: When each of its trials was told.
-        ask_ms: Each ask but the first, which reads the whole study.
-        tell_ms: Each tell.
-        creation_ms: The part of each ask that creates the trial, which workers do one after the other.
-        first_ask_ms: The first ask, with opening the database and reading the study.
-        statements: SQL statements after the first ask.
-        commits: Commits after the first ask.
-        processor_seconds: Its own processor time after the first ask.
-    """
-
-    begun: float
-    told: list[float]
-    ask_ms: list[float]
-    tell_ms: list[float]
-    creation_ms: list[float]
-    first_ask_ms: float
-    statements: int
-    commits: int
-    processor_seconds: float
-
-
-class Watch:
-    """Takes the times of one worker's asks and tells, and counts its statements from the first ask on.
-
-    Args:
-        stored: The worker's study; its methods are wrapped.
-        runner: Evaluates a trial.
-        evaluator: Knows when the evaluation of the latest trial began and ended.
-    """
-
-    def __init__(
-        self, stored: StoredStudy, runner: Callable[[optuna.Trial], Any], evaluator: SleepingEvaluator
-    ) -> None:
-        self.begun = self._told = time.monotonic()
-        self.told: list[float] = []
-        self.ask_ms: list[float] = []
-        self.tell_ms: list[float] = []
-        self.creation_ms: list[float] = []
-        self._counts: Counter[str] = Counter()
-        self._used = 0.0
-        self._runner, self._evaluator, self._engine = runner, evaluator, stored.storage.engine
-        self._tell, self._create = stored.study.tell, stored.study._storage.create_new_trial
-        stored.study.tell = self.tell  # type: ignore[method-assign]
-        stored.study._storage.create_new_trial = self.create  # type: ignore[method-assign]
-
-    def evaluate(self, trial: optuna.Trial) -> Any:
-        """Evaluates a trial."""
-        values = self._runner(trial)
-        if not self.ask_ms:
-            self._used = _processor_seconds()
-            for what in ("before_cursor_execute", "commit"):
-                sqlalchemy.event.listen(self._engine, what, lambda *_, what=what: self._counts.update([what]))
-        self.ask_ms.append((self._evaluator.begun - self._told) * 1e3)
-        return values
-
-    def tell(self, *arguments: Any, **keywords: Any) -> Any:
-        """Tells a result."""
-        answer = self._tell(*arguments, **keywords)
-        self._told = time.monotonic()
-        self.told.append(self._told)
-        self.tell_ms.append((self._told - self._evaluator.ended) * 1e3)
-        return answer
-
-    def create(self, *arguments: Any, **keywords: Any) -> int:
-        """Creates a trial."""
-        begun = time.monotonic()
-        trial_id = self._create(*arguments, **keywords)
-        self.creation_ms.append((time.monotonic() - begun) * 1e3)
-        return trial_id
-
-    def report(self) -> Report:
-        """Returns what was seen."""
-        return Report(
-            self.begun,
-            self.told,
-            self.ask_ms[1:],
-            self.tell_ms,
-            self.creation_ms,
-            self.ask_ms[0] if self.ask_ms else 0.0,
-            self._counts["before_cursor_execute"],
-            self._counts["commit"],
-            _processor_seconds() - self._used,
-        )
-
-
-def run_worker(url: str, name: str, problem: Problem, trial_seconds: float, seconds: float, place: str) -> Report:
-    """Runs trials of a study in this process for some seconds, as `hnas resume` does."""
-    sampler = make_sampler(problem)
-    stored = with_sampler(open_stored(name, url, place), sampler)
-    watch = Watch(stored, *make_runner(problem, trial_seconds))
-    Worker(stored.study, sampler, watch.evaluate, Progress(), Standing(stored).describe).run(FOREVER, seconds)
-    return watch.report()
-
-
-def _processor_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
 
 
 def run_fleet(workers: int, *arguments: Any) -> list[Report]:
@@ -290,21 +170,30 @@ def database_bytes(storage: RetryingStorage) -> int:
     )
 
 
-def print_bounds(lines: list[dict[str, Any]]) -> None:
-    """Prints what would bound a fleet of 1,000, from the lines of the fewest and of the most workers measured."""
+def print_bounds(lines: list[dict[str, Any]], workers: int = 1000) -> None:
+    """Prints what would bound a large fleet, along the line through the fewest and the most workers measured."""
     fleets = sorted((line for line in lines if "size" not in line), key=lambda line: int(line["workers"]))
-    if not fleets or fleets[-1]["server_processor_ms"] is None:
+    if len(fleets) < 2 or fleets[-1]["server_processor_ms"] is None:
         return
     alone, most = fleets[0], fleets[-1]
-    server, creation = most["server_processor_ms"], alone["creation_ms"]
+    more = most["workers"] - alone["workers"]
+
+    def extended(what: str) -> tuple[float, float]:
+        slope = (most[what] - alone[what]) / more
+        return slope, alone[what] + slope * (workers - alone["workers"])
+
+    creation = alone["creation_ms"]
+    own, worker_ms = extended("worker_processor_ms")
+    reading, server_ms = extended("server_processor_ms")
+    print(f"a fleet of {workers:,}, if all goes on as from {alone['workers']} to {most['workers']} workers:")
+    print(f"  trials are created one after the other, {creation:.0f} ms each: at most {1000 / creation:.0f} a second")
     print(
-        f"a fleet of 1,000: trials are created one after the other, {creation:.1f} ms each with one worker, at most "
-        f"{1000 / creation:.0f} a second; one core of the server takes {server:.0f} ms for each, {1000 / server:.0f} a "
-        f"second: with a core, trials of {max(creation, server):.0f} s or longer; 2,000 connections"
+        f"  what others tell is read: {reading:.2f} ms of the server's processor a trial and worker, {server_ms:.0f} "
+        f"ms a trial in all; a core of the server allows {1000 / server_ms:.1f} trials a second, which is trials of "
+        f"{workers * server_ms / 1000:.0f} s or longer"
     )
-    if most["workers"] > alone["workers"]:
-        read = (most["worker_processor_ms"] - alone["worker_processor_ms"]) / (most["workers"] - alone["workers"])
-        print(f"a worker reads what the others tell: {read:.2f} ms of its processor a trial and other worker")
+    print(f"  and {own:.2f} ms of the worker's own processor, {worker_ms:.0f} ms a trial in all")
+    print(f"  {2 * workers:,} connections at the most, {workers:,} at rest")
 
 
 if __name__ == "__main__":

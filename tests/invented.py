@@ -22,17 +22,17 @@ from hnas.studies import StoredStudy
 from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.candidate import Candidate
 from hnas.studies.creating import create_study
-from hnas.studies.drawings import Drawings
-from hnas.studies.evaluation import LateResult
-from hnas.studies.features import FeatureStore
+from hnas.studies.fronts.drawings import Drawings
 from hnas.studies.pricing import Pricer
 from hnas.studies.resolution import resolve
-from hnas.studies.runner import TrialRunner
-from hnas.studies.storage import open_storage
+from hnas.studies.scoring.evaluation import LateResult
+from hnas.studies.scoring.features import FeatureStore
+from hnas.studies.scoring.runner import TrialRunner
+from hnas.studies.storage.opening import open_storage
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import with_sampler
-from hnas.studies.watching import Watcher
-from hnas.studies.worker import Worker
+from hnas.studies.workers.watching import Watcher
+from hnas.studies.workers.worker import Worker
 
 
 class InventedResults(Evaluator):

@@ -26,21 +26,21 @@ from hnas.studies.artifacts import SUPERNET_PREFIX
 from hnas.studies.artifacts import TABLE
 from hnas.studies.enqueue import enqueue
 from hnas.studies.enqueue import wanted_candidates
-from hnas.studies.features import Tensors
 from hnas.studies.presets import threads_for
 from hnas.studies.pricing import Pricer
 from hnas.studies.problem import Problem
 from hnas.studies.resolution import resolve
-from hnas.studies.retrying import RetryingStorage
+from hnas.studies.scoring.features import Tensors
+from hnas.studies.scoring.supernets import supernet_files
+from hnas.studies.scoring.supernets import supernet_hashes
 from hnas.studies.settings import SearchConfig
-from hnas.studies.storage import open_storage
-from hnas.studies.storage import study_names
+from hnas.studies.storage.opening import open_storage
+from hnas.studies.storage.opening import study_names
+from hnas.studies.storage.retrying import RetryingStorage
 from hnas.studies.stored import directions
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
-from hnas.studies.supernets import supernet_files
-from hnas.studies.supernets import supernet_hashes
 from hnas.training import accelerator
 from hnas.training import cpu_threads
 

@@ -18,7 +18,7 @@ from hnas.studies.plan import Plan
 from hnas.studies.problem import Problem
 from hnas.studies.problem import require_same_task
 from hnas.studies.published import named_plan
-from hnas.studies.sampler import known_trials
+from hnas.studies.sampling.sampler import known_trials
 from hnas.studies.stored import StoredStudy
 
 

@@ -20,12 +20,12 @@ from hnas.studies.resolution import device_table
 from hnas.studies.resolution import merged_fusion
 from hnas.studies.resolution import merged_recipes
 from hnas.studies.resolution import screening_settings
+from hnas.studies.scoring.supernets import is_origin
 from hnas.studies.settings import differences
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
 from hnas.studies.stored import find_dataset
 from hnas.studies.stored import StoredStudy
-from hnas.studies.supernets import is_origin
 
 _ASKED_AS_THEY_ARE = (
     "objectives",

@@ -10,16 +10,16 @@ from optuna.trial import TrialState
 from hnas.base import HnasError
 from hnas.studies import attributes as names
 from hnas.studies.artifacts import StudyArtifacts
-from hnas.studies.baselines import baselines
-from hnas.studies.front import front
-from hnas.studies.front import study_hypervolume
-from hnas.studies.picking import pick
-from hnas.studies.storage import open_storage
-from hnas.studies.storage import study_names
-from hnas.studies.storage_url import DEFAULT_STORAGE
+from hnas.studies.fronts.baselines import baselines
+from hnas.studies.fronts.front import front
+from hnas.studies.fronts.front import study_hypervolume
+from hnas.studies.fronts.picking import pick
+from hnas.studies.storage.opening import open_storage
+from hnas.studies.storage.opening import study_names
+from hnas.studies.storage.url import DEFAULT_STORAGE
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
-from hnas.studies.worker import finished_trials
+from hnas.studies.workers.worker import finished_trials
 
 
 @dataclass(frozen=True)

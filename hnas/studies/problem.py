@@ -17,12 +17,12 @@ from hnas.spaces import space_for
 from hnas.studies.candidate import Candidate
 from hnas.studies.plan import Branch
 from hnas.studies.plan import Plan
+from hnas.studies.scoring.thresholds import BEFORE_RECORDED
 from hnas.studies.settings import BackboneSettings
 from hnas.studies.settings import Settings
 from hnas.studies.strategy import strategies
 from hnas.studies.strategy import Strategy
 from hnas.studies.threshold_setting import Threshold
-from hnas.studies.thresholds import BEFORE_RECORDED
 
 
 @dataclass(frozen=True)

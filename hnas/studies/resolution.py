@@ -31,7 +31,8 @@ from hnas.studies.presets import backbones_for
 from hnas.studies.presets import preset_for
 from hnas.studies.problem import Problem
 from hnas.studies.problem import spaces_for
-from hnas.studies.sampler import default_population
+from hnas.studies.sampling.sampler import default_population
+from hnas.studies.scoring.thresholds import threshold_for
 from hnas.studies.settings import BackboneSettings
 from hnas.studies.settings import checked
 from hnas.studies.settings import FusionSettings
@@ -41,7 +42,6 @@ from hnas.studies.settings import ScreeningSettings
 from hnas.studies.settings import SearchConfig
 from hnas.studies.settings import Settings
 from hnas.studies.strategy import strategies
-from hnas.studies.thresholds import threshold_for
 
 
 def resolve(config: SearchConfig, progress: Progress) -> Problem:

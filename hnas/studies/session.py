@@ -10,21 +10,21 @@ from hnas.studies.artifacts import StudyArtifacts
 from hnas.studies.creating import create
 from hnas.studies.enqueue import enqueue
 from hnas.studies.enqueue import wanted_candidates
-from hnas.studies.feature_folder import cache_limit_gb
-from hnas.studies.jobs import Run
 from hnas.studies.joining import check_joiner
-from hnas.studies.running import run_study
+from hnas.studies.scoring.feature_folder import cache_limit_gb
 from hnas.studies.settings import SearchConfig
-from hnas.studies.storage import check_storage
-from hnas.studies.storage import is_there
-from hnas.studies.storage import open_storage
-from hnas.studies.storage import study_names
-from hnas.studies.storage_url import DEFAULT_STORAGE
+from hnas.studies.storage.opening import check_storage
+from hnas.studies.storage.opening import is_there
+from hnas.studies.storage.opening import open_storage
+from hnas.studies.storage.opening import study_names
+from hnas.studies.storage.url import DEFAULT_STORAGE
 from hnas.studies.stored import CREATION_SECONDS
 from hnas.studies.stored import open_study
 from hnas.studies.stored import StoredStudy
-from hnas.studies.watching import Watcher
-from hnas.studies.worker import finished_trials
+from hnas.studies.workers.jobs import Run
+from hnas.studies.workers.running import run_study
+from hnas.studies.workers.watching import Watcher
+from hnas.studies.workers.worker import finished_trials
 from hnas.training import accelerator
 
 

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from hnas.base import SettingsError
 from hnas.fusion import SearchRecipe
-from hnas.studies.storage_url import DEFAULT_STORAGE
+from hnas.studies.storage.url import DEFAULT_STORAGE
 from hnas.studies.threshold_setting import Threshold
 from hnas.training import Recipe
 
@@ -78,7 +78,7 @@ class FusionSettings(_Model):
 
 
 class ScreeningSettings(_Model):
-    """The rule by which candidates are screened out before a fusion search (`hnas.studies.screening`).
+    """The rule by which candidates are screened out before a fusion search (`hnas.studies.scoring.screening`).
 
     Attributes:
         rule: ``like_earlier``: one more search changes late fusion as one of the earlier ones did.

@@ -32,14 +32,14 @@ from hnas.studies.artifacts import SUPERNET_PREFIX
 from hnas.studies.artifacts import TABLE
 from hnas.studies.problem import Problem
 from hnas.studies.problem import spaces_for
-from hnas.studies.retrying import RetryingStorage
-from hnas.studies.retrying import WORKER_PATIENCE_SECONDS
-from hnas.studies.sampler import CandidateSampler
+from hnas.studies.sampling.sampler import CandidateSampler
 from hnas.studies.settings import checked
 from hnas.studies.settings import Settings
-from hnas.studies.storage import storage_url
-from hnas.studies.storage import study_names
-from hnas.studies.worker_storage import WorkerStorage
+from hnas.studies.storage.opening import storage_url
+from hnas.studies.storage.opening import study_names
+from hnas.studies.storage.retrying import RetryingStorage
+from hnas.studies.storage.retrying import WORKER_PATIENCE_SECONDS
+from hnas.studies.storage.worker_storage import WorkerStorage
 
 CREATION_SECONDS = 60.0
 """How long a worker waits for another one to finish creating the study that both want."""

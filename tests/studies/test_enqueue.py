@@ -160,7 +160,7 @@ def test_a_published_network_is_tried_first(settings: dict[str, Any], tmp_path: 
 def test_an_enqueued_trial_that_is_interrupted_runs_again_as_such(
     quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hnas.studies.evaluation import Evaluator
+    from hnas.studies.scoring.evaluation import Evaluator
 
     def interrupt(*arguments: Any) -> None:
         raise KeyboardInterrupt

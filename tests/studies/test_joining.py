@@ -18,7 +18,7 @@ from hnas.datasets import open_dataset
 from hnas.datasets import write_dataset
 from hnas.studies import open_stored
 from hnas.studies import SearchConfig
-from hnas.studies.storage import open_storage
+from hnas.studies.storage.opening import open_storage
 from tests.conftest import make_arrays
 from tests.conftest import make_task
 from tests.processes import end
@@ -180,8 +180,8 @@ def test_workers_that_cannot_work_end_with_their_reason(quick: dict[str, Any], t
     """The dataset is there when the parent looks, and of another content when the workers do."""
     stored = hnas.search(SearchConfig(name="s", **quick | {"trials": 1}))
     storage = open_storage(quick["storage"])
-    from hnas.studies.jobs import LocalJobs
-    from hnas.studies.jobs import Run
+    from hnas.studies.workers.jobs import LocalJobs
+    from hnas.studies.workers.jobs import Run
 
     storage.engine.dispose()
     said: list[str] = []

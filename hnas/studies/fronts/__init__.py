@@ -1,0 +1,1 @@
+"""What came out: fronts, picks, baselines, hypervolume, points for figures, drawings."""

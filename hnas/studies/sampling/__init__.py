@@ -1,0 +1,1 @@
+"""NSGA-II for workers that do not wait for each other."""

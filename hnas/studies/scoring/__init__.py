@@ -1,0 +1,1 @@
+"""What a candidate is worth: features, scores, screening, and the runner that records them."""

@@ -1,0 +1,1 @@
+"""Who runs trials: the loop, its death and resurrection, several on one machine."""
