@@ -24,7 +24,7 @@ _COLUMNS = """
 | `key` | the candidate in one line: backbones by modality, kind and size of the fusion |
 | `seconds` | what the trial spent its time on |
 | `error`, `given_up` | what went wrong; it went wrong twice, and is left alone |
-| `retry_of`, `deaths`, `rescued_from` | runs again what that trial did not end; how many workers died of it; has the result of that trial, which was taken for dead |
+| `retry_of`, `deaths`, `rescued_from` | runs again what that trial did not end; how many workers in a row were lost at it; has the result of that trial, which was taken for dead |
 """  # noqa: E501
 
 

@@ -37,10 +37,11 @@ ENDED_BY_MEMORY = "out of memory"
 ENDED_BY_MACHINE = "machine failed"
 ENDED_BY_DEATH = "worker died"
 
+_WORKERS_LOST = (ENDED_BY_DEATH, ENDED_BY_MACHINE)
 _RUN_AGAIN = (ENDED_BY_ERROR, ENDED_BY_INTERRUPT, ENDED_BY_MEMORY, ENDED_BY_MACHINE, ENDED_BY_DEATH)
 
 MAX_DEATHS = 20
-"""After so many dead workers in a row it is no accident: a candidate that kills whoever trains it is left alone."""
+"""After so many lost workers in a row it is no accident: a candidate that kills whoever trains it is left alone."""
 
 
 def requeue(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
@@ -61,8 +62,8 @@ def requeue(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     trial = storage.get_trial(trial._trial_id)  # Lists of trials may tell less of it.
     try:
         storage.set_trial_user_attr(trial._trial_id, TRIAL_ENDED, reason)
-        if reason == ENDED_BY_DEATH and trial.user_attrs.get(TRIAL_DEATHS, 0) + 1 >= MAX_DEATHS:
-            storage.set_trial_user_attr(trial._trial_id, TRIAL_ERROR, f"{MAX_DEATHS} workers died of it (memory?)")
+        if reason in _WORKERS_LOST and trial.user_attrs.get(TRIAL_DEATHS, 0) + 1 >= MAX_DEATHS:
+            storage.set_trial_user_attr(trial._trial_id, TRIAL_ERROR, f"{MAX_DEATHS} workers were lost at it (memory?)")
             storage.set_trial_user_attr(trial._trial_id, TRIAL_GIVEN_UP, True)
             return storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         if not storage.set_trial_state_values(trial._trial_id, TrialState.FAIL):
@@ -83,7 +84,7 @@ def _run_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> None:
     attributes = {TRIAL_RETRY_OF: trial.number, TRIAL_ATTEMPT: trial.user_attrs.get(TRIAL_ATTEMPT, 1) + int(failed)}
     if failed and TRIAL_WORKER in trial.user_attrs:
         attributes[TRIAL_FAILED_BY] = process_name(trial.user_attrs[TRIAL_WORKER])
-    if reason == ENDED_BY_DEATH:
+    if reason in _WORKERS_LOST:
         attributes[TRIAL_DEATHS] = trial.user_attrs.get(TRIAL_DEATHS, 0) + 1
     attributes |= {name: trial.user_attrs[name] for name in (TRIAL_KEY, TRIAL_ENQUEUED) if name in trial.user_attrs}
     study.enqueue_trial(genes, user_attrs=attributes)

@@ -95,7 +95,7 @@ def test_a_candidate_that_kills_its_workers_is_left_alone_in_the_end(quick: dict
             number = waiting.number
             assert study.ask().number == number
     assert again == []
-    assert "workers died" in ended.user_attrs["error"]
+    assert "were lost" in ended.user_attrs["error"]
     assert ended.user_attrs["given_up"]
 
 
