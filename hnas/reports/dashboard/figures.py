@@ -28,6 +28,7 @@ MAX_NAMED = 100
 """So many of the front say in every figure which candidate they are; the latest."""
 
 HISTORY_SAMPLES = 60
+LONGEST_NAME = 40
 
 _LAYOUT: dict[str, Any] = {
     "margin": {"l": 60, "r": 45, "t": 45, "b": 50},
@@ -211,7 +212,8 @@ def _budgets(study: _Study, x: int, y: int) -> dict[str, Any]:
 
 
 def _title(study: _Study, text: str) -> dict[str, Any]:
-    return {"title": {"text": f"{study.name}: {text}", "font": {"size": 14}, "x": 0.01, "xanchor": "left"}}
+    name = study.name if len(study.name) <= LONGEST_NAME else f"{study.name[:LONGEST_NAME]}…"
+    return {"title": {"text": f"{name}: {text}", "font": {"size": 14}, "x": 0.01, "xanchor": "left"}}
 
 
 def _short(value: float | None) -> float | None:

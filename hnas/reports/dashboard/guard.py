@@ -61,7 +61,8 @@ class OwnOrigin:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers 403 to what another origin sends."""
         origin = environ.get("HTTP_ORIGIN")
-        own = origin is None or urlsplit(origin).netloc.lower() == environ.get("HTTP_HOST", "").lower()
+        host = environ.get("HTTP_HOST", "").lower()
+        own = origin is None or (host != "" and origin.partition("://")[2].lower() == host)
         if own or environ["REQUEST_METHOD"] in READING:
             return self._app(environ, start_response)
         return refuse(start_response, HTTPStatus.FORBIDDEN, "a page of another site may change nothing here")

@@ -42,6 +42,7 @@ def test_any_other_method_is_refused_with_the_way_to_allow_it(method: str) -> No
         ("http://127.0.0.1:8081", 403),
         ("http://elsewhere.example", 403),
         ("null", 403),
+        ("http://[evil", 403),
         ("", 403),
     ],
 )
