@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def terminate_as_interrupt() -> Iterator[None]:
     """Makes SIGTERM raise KeyboardInterrupt during the block, as SIGINT does; outside the main thread nothing changes.
 
     Where Python loses the exception, as in the callback of a weak reference, the signal comes again a second later,
-    until the block is left.
+    until the block is left; what Python would print of that loss is no user's concern.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -104,10 +105,18 @@ def terminate_as_interrupt() -> Iterator[None]:
         again.append(timer)
         raise KeyboardInterrupt
 
+    told = sys.unraisablehook
+
+    def tell_but_interrupts(lost: sys.UnraisableHookArgs) -> None:
+        if not (again and isinstance(lost.exc_value, KeyboardInterrupt)):
+            told(lost)
+
     before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    sys.unraisablehook = tell_but_interrupts
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for timer in again:
             timer.cancel()
         for number, handler in before.items():

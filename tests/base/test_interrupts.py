@@ -148,3 +148,18 @@ def test_other_threads_change_nothing() -> None:
         thread.start()
         thread.join()
         assert len(done) == 2
+
+
+def test_one_that_python_loses_comes_again_and_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    class Watched:
+        pass
+
+    def lose(number: signal.Signals) -> None:
+        watched = Watched()
+        held.append(weakref.ref(watched, lambda reference: signal.raise_signal(number)))
+
+    held: list[object] = []
+    with pytest.raises(KeyboardInterrupt), terminate_as_interrupt():
+        lose(signal.SIGTERM)
+        time.sleep(20)
+    assert "Exception ignored" not in capfd.readouterr().err

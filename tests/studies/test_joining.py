@@ -162,6 +162,7 @@ def test_workers_end_with_whoever_started_them_and_hand_back(
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_started_again(quick: dict[str, Any], tmp_path: Path) -> None:
     config = write_config(quick, tmp_path, trials=6, epochs=150)
     process = hnas_command("search", "s", "--config", str(config), "--jobs", "2", cwd=tmp_path)
@@ -193,6 +194,7 @@ def test_workers_that_cannot_work_end_with_their_reason(quick: dict[str, Any], t
     assert any("none.h5" in line for line in said)
 
 
+@pytest.mark.slow
 def test_workers_that_are_told_to_end_have_not_failed(quick: dict[str, Any], tmp_path: Path) -> None:
     config = write_config(quick, tmp_path, trials=6, epochs=100000)
     process = hnas_command("search", "s", "--config", str(config), "--jobs", "2", cwd=tmp_path)
