@@ -53,6 +53,9 @@ MAX_REUSED_IN_A_ROW = 20
 POLL_SECONDS = 1.0
 """How often a worker that waits for others looks again."""
 
+SAID_AFTER_POLLS = 15
+"""After so many looks it says whom it waits for."""
+
 LEAVING_SECONDS = 5.0
 """How long a worker that was interrupted waits for a database that does not answer."""
 
@@ -105,7 +108,7 @@ class Worker:
         self._mark = WorkerMark.here(grace_seconds())
         self._failures = 0
         self._reused = 0
-        self._waits = False
+        self._waits = 0
 
     def run(self, total: int, timeout_seconds: float | None = None) -> None:
         """Runs trials until ``total`` have values in the whole study, or the time is up.
@@ -139,9 +142,9 @@ class Worker:
                     time.sleep(POLL_SECONDS)
 
     def _say_who_is_waited_for(self, trials: Sequence[FrozenTrial]) -> None:
-        if self._waits:
+        self._waits += 1
+        if self._waits != SAID_AFTER_POLLS:
             return
-        self._waits = True
         hosts = sorted({str(trial.user_attrs[TRIAL_WORKER]["host"]) for trial in trials if _runs(trial)})
         self._progress.say(
             f"the last trials run on {' and '.join(hosts) or 'another worker'}; should one's worker be gone, it runs "
