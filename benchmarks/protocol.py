@@ -16,23 +16,24 @@ A seed takes one thread, as hnas does on inputs of this size; --jobs runs severa
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import statistics
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from published_search import ARCHITECTURE_STEPS
+from published_search import BATCH
+from published_search import relaxed_search
+from published_search import Splits
 
 import hnas
 from hnas.base import derive_seed
-from hnas.base import seeded
 from hnas.cli.progress import make_progress
 from hnas.datasets import Dataset
 from hnas.datasets import open_dataset
@@ -45,10 +46,8 @@ from hnas.fusion import FusionInputs
 from hnas.fusion import Genotype
 from hnas.fusion import Macro
 from hnas.fusion import predict
-from hnas.fusion import RelaxedFusion
 from hnas.fusion import search_genotype
 from hnas.fusion import SearchRecipe
-from hnas.fusion import soft
 from hnas.fusion import train_fusion
 from hnas.spaces import load_supernet
 from hnas.spaces import space_for
@@ -60,8 +59,6 @@ from hnas.studies import train_supernets
 from hnas.training import log_probabilities
 from hnas.training import metrics
 from hnas.training import Recipe
-from hnas.training import task_loss
-from hnas.training import Trainer
 
 BACKBONES = {
     "image": {"kernel": [5, 5, 5, 7], "expand": [3, 6, 4, 3], "depth": [2]},
@@ -71,15 +68,6 @@ BACKBONES = {
 
 MACROS = (Macro(2, 1, 192, 16, "cells"), Macro(3, 4, 192, 16, "cells"))
 """The published sizes: cells, nodes."""
-
-BATCH = 128
-"""Pairs a step, of the weights and of the architecture parameters."""
-
-ARCHITECTURE_STEPS = 4
-"""Steps of the architecture parameters an epoch, with or without the leak: batches that the 450 test pairs make."""
-
-ARCHITECTURE_RATE = 3e-4
-"""Adam's learning rate for architecture parameters, with betas 0.5 and 0.999, as published."""
 
 SEARCH = SearchRecipe(epochs=9, warmup=3, steps=6, candidates=12, cost_weight=0.0)
 """hnas's own search: the preset of AV-MNIST, blind to costs."""
@@ -104,24 +92,6 @@ WORTH = {
 accuracy = metrics.get("accuracy")
 
 
-@dataclass(frozen=True)
-class Splits:
-    """Features of the frozen backbones."""
-
-    fit: Features
-    search: Features
-    val: Features
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The epoch that was best on ``val`` in one mode: its score there and on test, and the genotype of then."""
-
-    score: float
-    test: float
-    genotype: Genotype
-
-
 def leaking_copy(dataset: Dataset, to: Path) -> Dataset:
     """Writes a dataset file whose ``search`` and ``val`` are the test pairs."""
     names = [modality.name for modality in dataset.task.modalities]
@@ -137,89 +107,6 @@ def features(dataset: Dataset, branches: tuple[Branch, ...], supernets: Mapping[
     loaded = {branch.modality: load_supernet(branch.space, supernets[branch.modality]) for branch in branches}
     store = FeatureStore(Tensors(dataset, torch.device("cpu")), loaded, MACROS[0].length)
     return Splits(*(store.features(branches, split) for split in ("fit", "search", "val")))
-
-
-class Relaxed:
-    """The published search: weights learn on ``fit``, architecture parameters on ``search``, all primitives mixed.
-
-    Args:
-        splits: What is learned from.
-        macro: Size.
-        inputs: Shapes.
-        epochs: Passes over ``fit``.
-        seed: Seeds everything.
-    """
-
-    def __init__(self, splits: Splits, macro: Macro, inputs: FusionInputs, epochs: int, seed: int) -> None:
-        self.splits = splits
-        self.network = RelaxedFusion(macro, inputs, 0.1)
-        self.recipe = Recipe(epochs=epochs, batch=BATCH, learning_rate=1e-3)
-        self.trainer = Trainer(self.network.weight_parameters(), len(splits.fit), self.recipe, seed)
-        self.parameters = list(self.network.architecture_parameters())
-        self.optimizer = torch.optim.Adam(self.parameters, lr=ARCHITECTURE_RATE, betas=(0.5, 0.999), weight_decay=1e-3)
-        # Of its own, so that dropout draws the same with the leak and without.
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def epoch(self) -> None:
-        """Runs one epoch."""
-        self.network.train()
-        self.trainer.epoch(self._weight_step)
-        for _ in range(ARCHITECTURE_STEPS):
-            self._architecture_step()
-
-    def _weight_step(self, rows: torch.Tensor) -> float:
-        batch = self.splits.fit.rows(rows)
-        with torch.no_grad():
-            weights = self.network.draw(soft)
-        loss = task_loss(self.network(batch.taps, weights), batch.labels, self.recipe.label_smoothing)
-        loss.backward()
-        return float(loss.detach())
-
-    def _architecture_step(self) -> None:
-        rows = torch.randperm(len(self.splits.search), generator=self.generator)[:BATCH]
-        batch = self.splits.search.rows(rows)
-        loss = task_loss(self.network(batch.taps, self.network.draw(soft)), batch.labels)
-        # Of these alone: nobody wants the gradients of the weights here.
-        for parameter, gradient in zip(self.parameters, torch.autograd.grad(loss, self.parameters), strict=True):
-            parameter.grad = gradient
-        self.optimizer.step()
-
-
-def relaxed_search(
-    splits: Splits, test: Features, macro: Macro, inputs: FusionInputs, epochs: int, seed: int, modes: Sequence[str]
-) -> dict[str, Chosen]:
-    """Searches once, and chooses the epoch that is best on ``val`` in each mode.
-
-    Args:
-        splits: What is learned from.
-        test: Scored in the same mode at the chosen epoch; it is ``splits.val`` where there is a leak.
-        macro: Size.
-        inputs: Shapes.
-        epochs: How many.
-        seed: Seeds everything.
-        modes: ``train`` scores with batch statistics and dropout, as published; ``eval`` as a deployed network would.
-    """
-    best: dict[str, Chosen] = {}
-    with seeded(seed):
-        search = Relaxed(splits, macro, inputs, epochs, seed)
-        for _ in range(epochs):
-            search.epoch()
-            for mode in modes:
-                score = relaxed_score(search.network, splits.val, mode, seed)
-                if mode not in best or score > best[mode].score:
-                    tested = score if test is splits.val else relaxed_score(search.network, test, mode, seed)
-                    best[mode] = Chosen(score, tested, search.network.derive())
-    return best
-
-
-@torch.no_grad()
-def relaxed_score(network: RelaxedFusion, data: Features, mode: str, seed: int) -> float:
-    """Scores a copy: train mode moves statistics and draws dropout, of which the search must not know."""
-    scored = copy.deepcopy(network).train(mode == "train")
-    weights = scored.draw(soft)
-    with seeded(seed):
-        logits = torch.cat([scored(batch.taps, weights) for batch in data.batches(256)])
-    return accuracy(logits, data.labels)
 
 
 def derived_score(genotype: Genotype, fit: Features, test: Features, inputs: FusionInputs, seed: int) -> float:
