@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 from typing import TYPE_CHECKING
+from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -28,6 +29,8 @@ from hnas.studies.attributes import STUDY_ARTIFACTS
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore
+
+T = TypeVar("T")
 
 TABLE = "table"
 SUPERNET_PREFIX = "supernet:"
@@ -137,12 +140,7 @@ class _EveryFolder:
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """Opens a file, wherever it is."""
-        for store in self._stores():
-            try:
-                return store.open_reader(artifact_id)
-            except ArtifactNotFound:
-                continue
-        raise ArtifactNotFound(f"no folder of a study has the file {artifact_id}")
+        return self._first(artifact_id, FileSystemArtifactStore.open_reader)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Writes a file to the own folder."""
@@ -150,9 +148,12 @@ class _EveryFolder:
 
     def remove(self, artifact_id: str) -> None:
         """Removes a file, wherever it is."""
+        self._first(artifact_id, FileSystemArtifactStore.remove)
+
+    def _first(self, artifact_id: str, use: Callable[[FileSystemArtifactStore, str], T]) -> T:
         for store in self._stores():
             try:
-                return store.remove(artifact_id)
+                return use(store, artifact_id)
             except ArtifactNotFound:
                 continue
         raise ArtifactNotFound(f"no folder of a study has the file {artifact_id}")

@@ -159,9 +159,7 @@ class WorkerStorage(_CachedStorage):
         """Sets an attribute that users see."""
         with self._write_lock:
             if trial_id in self._own:
-                text = self._writes[trial_id].user[key] = json.dumps(value)
-                self._own[trial_id].user_attrs[key] = json.loads(text)
-                self._changed.add(trial_id)
+                self._gather(trial_id, self._writes[trial_id].user, self._own[trial_id].user_attrs, key, value)
             else:
                 super().set_trial_user_attr(trial_id, key, value)
 
@@ -169,11 +167,14 @@ class WorkerStorage(_CachedStorage):
         """Sets an attribute of Optuna's own or of a sampler."""
         with self._write_lock:
             if trial_id in self._own:
-                text = self._writes[trial_id].system[key] = json.dumps(value)
-                self._own[trial_id].system_attrs[key] = json.loads(text)
-                self._changed.add(trial_id)
+                self._gather(trial_id, self._writes[trial_id].system, self._own[trial_id].system_attrs, key, value)
             else:
                 super().set_trial_system_attr(trial_id, key, value)
+
+    def _gather(self, trial_id: int, writes: dict[str, str], known: dict[str, Any], key: str, value: Any) -> None:
+        text = writes[key] = json.dumps(value)
+        known[key] = json.loads(text)  # As the database would give it back.
+        self._changed.add(trial_id)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """Sets an intermediate value, at once: studies of several objectives have none."""

@@ -10,14 +10,12 @@ import threading
 from contextlib import suppress
 
 import optuna
-from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import SQLAlchemyError
 
 from hnas.base import HnasError
 from hnas.base import Progress
 from hnas.studies.presets import threads_for
 from hnas.studies.session import open_stored
-from hnas.studies.storage.errors import reason
+from hnas.studies.storage.errors import storage_failure
 from hnas.studies.stored import make_sampler
 from hnas.studies.stored import with_sampler
 from hnas.studies.workers.jobs import INTERRUPTED
@@ -56,8 +54,11 @@ def main() -> int:
     except HnasError as error:
         progress.say(str(error))
         return 1
-    except (SQLAlchemyError, StorageInternalError) as error:
-        progress.say(f"the study database failed: {reason(error)}")
+    except Exception as error:
+        failure = storage_failure(error)
+        if failure is None:
+            raise
+        progress.say(failure)
         return 1
     return 0
 

@@ -149,7 +149,8 @@ class DeadTrials:
         # Heartbeats are told to be old by our own grace period; a more patient worker's may be as old as its own.
         own = grace_seconds()
         grace = max(own, mark.get("grace_seconds", own))
-        return trial._trial_id in stale and self._watch.seconds("stale", trial.number) >= grace - own + grace / 4
+        wanted = grace - own + watching_seconds(grace)
+        return trial._trial_id in stale and self._watch.seconds("stale", trial.number) >= wanted
 
     def _run_forgotten_again(self, trials: Sequence[FrozenTrial]) -> list[int]:
         """Queues again the candidates of trials that were ended to be run again, but were not queued."""
@@ -161,15 +162,15 @@ class DeadTrials:
             if ended not in _RUN_AGAIN or trial.number in queued or TRIAL_GIVEN_UP in trial.user_attrs:
                 continue
             # Whoever ended it may be about to queue it.
-            if trial.params and self._watch.seconds("forgotten", trial.number) >= watching_seconds():
+            if trial.params and self._watch.seconds("forgotten", trial.number) >= watching_seconds(grace_seconds()):
                 _run_again(self._study, trial, ended)
                 forgotten.append(trial.number)
         return forgotten
 
 
-def watching_seconds() -> float:
+def watching_seconds(grace: float) -> float:
     """Returns how long a worker watches a trial that looks dead, several heartbeats, before it takes it over."""
-    return grace_seconds() / 4
+    return grace / 4
 
 
 class _Watch:
